@@ -1,0 +1,53 @@
+"""eproxyctl ranks neural architectures in seconds without training them.
+
+This module holds what a plugin or a notebook imports: the contracts, and nothing heavy.
+"""
+
+from eproxyctl.contracts import (
+    FULL,
+    Batches,
+    Choice,
+    Costs,
+    Fidelity,
+    Needs,
+    Options,
+    Proxy,
+    ProxyOptions,
+    Readout,
+    Score,
+    Seed,
+    Space,
+    SpaceOptions,
+    TableOptions,
+    Task,
+    TaskOptions,
+    Trace,
+)
+from eproxyctl.errors import DataError, EproxyError, InvalidArchitecture
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FULL",
+    "Batches",
+    "Choice",
+    "Costs",
+    "DataError",
+    "EproxyError",
+    "Fidelity",
+    "InvalidArchitecture",
+    "Needs",
+    "Options",
+    "Proxy",
+    "ProxyOptions",
+    "Readout",
+    "Score",
+    "Seed",
+    "Space",
+    "SpaceOptions",
+    "TableOptions",
+    "Task",
+    "TaskOptions",
+    "Trace",
+    "__version__",
+]

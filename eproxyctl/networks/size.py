@@ -1,0 +1,73 @@
+"""Parameters and multiply-adds of a network, counted on the meta device: no memory, no arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+
+aten = torch.ops.aten
+
+
+class _Flops(TorchDispatchMode):
+    """Adds up torch's own formula for each operation (two floating-point operations a multiply-add).
+
+    `FlopCounterMode` does the same per module; its bookkeeping, and torch's meta kernels of the two element-wise
+    operations below, take most of the time and none of the count.
+    """
+
+    total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is aten.relu.default:
+            return args[0]
+        if func is aten.native_batch_norm.default:
+            return args[0], args[1], args[1]
+        out = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def count(build: Callable[[], Network], shape: tuple[int, ...]) -> tuple[int, int]:
+    """Size of the network that `build` makes.
+
+    Args:
+        build: makes the network; called with the meta device as default.
+        shape: (channels, *spatial) of one input.
+
+    Returns:
+        (params, macs): parameters, classifier included, and multiply-adds of one input.
+    """
+    with torch.device("meta"):
+        network = as_module(build())
+        inputs = torch.empty(1, *shape)
+    network.eval()
+    with torch.no_grad(), _Flops() as flops:
+        network(inputs)
+    return sum(p.numel() for p in network.parameters()), flops.total // 2
+
+
+def materialise(build: Callable[[], Network]) -> Network:
+    """The network with memory but without values: skips the initialisation that would be overwritten anyway."""
+    with torch.device("meta"):
+        network = build()
+    as_module(network).to_empty(device="cpu")
+    return network
+
+
+def as_module(network: Network) -> nn.Module:
+    """The same object, as the nn.Module it is."""
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"{type(network).__name__} is not an nn.Module")
+    return network

@@ -1,0 +1,137 @@
+"""Which spaces, tasks and proxies there are, and where each came from.
+
+Built-ins and plugins are added by the same call, one module at a time. Two modules that claim one name are both refused
+for as long as a spec asks for that name: nothing is ever silently replaced.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, create_model
+
+from eproxyctl.contracts import Options, Proxy, Space, Task
+from eproxyctl.errors import PluginError, SpecError, did_you_mean
+
+Section = Literal["space", "task", "proxy"]
+SECTIONS: tuple[Section, ...] = ("space", "task", "proxy")
+CONTRACTS: dict[Section, type] = {"space": Space, "task": Task, "proxy": Proxy}
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a module came from: `eproxyctl`, an entry point, or a plugin file; sha256 is that of the file."""
+
+    name: str
+    path: str
+    sha256: str
+    builtin: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One space, task or proxy that a spec can name."""
+
+    section: Section
+    kind: str
+    cls: type[Any]
+    options: type[Options]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that could not be read: where (file:line), why, and the kinds its text seems to define."""
+
+    origin: Origin
+    where: str
+    cause: str
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass
+class Registry:
+    """The kinds known to one command."""
+
+    entries: dict[tuple[Section, str], Entry] = field(default_factory=dict)
+    clashes: dict[tuple[Section, str], tuple[Origin, ...]] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+
+    def add_module(self, module: ModuleType, origin: Origin) -> None:
+        """Register every concrete Space, Task and Proxy that `module` itself defines with a `kind`."""
+        self.origins.append(origin)
+        for cls in vars(module).values():
+            if inspect.isclass(cls) and cls.__module__ == module.__name__ and "kind" in vars(cls):
+                self._add(cls, origin)
+
+    def _add(self, cls: type[Any], origin: Origin) -> None:
+        section = next((s for s in SECTIONS if issubclass(cls, CONTRACTS[s])), None)
+        if section is None:
+            return
+        missing = sorted(getattr(cls, "__abstractmethods__", ()))
+        if missing:
+            raise TypeError(f"class {cls.__name__} lacks {', '.join(missing)}")
+        slot = (section, cls.kind)
+        if slot in self.entries:
+            self.clashes[slot] = (*self.clashes.get(slot, (self.entries[slot].origin,)), origin)
+            return
+        options = create_model(
+            f"{cls.__name__}Options",
+            __base__=cls.Options,
+            __module__=cls.__module__,
+            __doc__=inspect.getdoc(cls),
+            kind=(Literal[cls.kind], cls.kind),
+        )
+        self.entries[slot] = Entry(section, cls.kind, cls, options, origin)
+
+    def kinds(self, section: Section) -> list[str]:
+        """Sorted names of a section."""
+        return sorted(kind for s, kind in self.entries if s == section)
+
+    def of(self, section: Section) -> Iterator[Entry]:
+        """Entries of a section, by name."""
+        for kind in self.kinds(section):
+            yield self.entries[section, kind]
+
+    def get(self, section: Section, kind: str) -> Entry:
+        """The entry; SpecError when unknown, PluginError when two claim it or a broken plugin defines it."""
+        slot = (section, kind)
+        if slot in self.clashes:
+            paths = " and ".join(o.path or o.name for o in self.clashes[slot])
+            raise PluginError(f"{section} '{kind}' is defined twice: in {paths}", hint="rename one of the two kinds")
+        if slot not in self.entries:
+            for broken in self.broken:
+                if kind in broken.kinds:
+                    raise PluginError(
+                        f"{section} '{kind}' is in a plugin that cannot be loaded: {broken.where}: {broken.cause}",
+                        hint="mend the plugin, then run the command again",
+                    )
+            hint = did_you_mean(kind, self.kinds(section))
+            if self.broken:
+                hint += f" (not loaded: {', '.join(b.origin.path for b in self.broken)})"
+            raise SpecError(f"no {section} is called '{kind}'", hint=hint)
+        return self.entries[slot]
+
+    def union(self, section: Section) -> Any:
+        """The discriminated union of a section's options: what a spec may say there."""
+        models = [entry.options for entry in self.of(section)]
+        if len(models) == 1:
+            return models[0]
+        return Annotated[functools.reduce(operator.or_, models), Field(discriminator="kind")]
+
+    def create(self, section: Section, options: Options) -> Any:
+        """The Space, Task or Proxy of validated options."""
+        return self.get(section, kind_of(options)).cls(options)
+
+
+def kind_of(options: Options) -> str:
+    """The `kind` of a validated section."""
+    return str(options.kind)  # type: ignore[attr-defined]
