@@ -22,6 +22,7 @@ from eproxyctl.contracts import (
     Task,
     TaskOptions,
     Trace,
+    derive,
 )
 from eproxyctl.errors import DataError, EproxyError, InvalidArchitecture
 
@@ -50,4 +51,5 @@ __all__ = [
     "TaskOptions",
     "Trace",
     "__version__",
+    "derive",
 ]

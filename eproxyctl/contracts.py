@@ -6,6 +6,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 
 from __future__ import annotations
 
+import hashlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,12 @@ class Fidelity(Options):
 FULL = Fidelity.model_validate({})
 
 
+def derive(*parts: object) -> int:
+    """A 63-bit seed for one purpose: independent for different parts, equal on every machine."""
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
 @dataclass(frozen=True)
 class Seed:
     """Where the randomness of a score comes from.
@@ -65,6 +72,12 @@ class Seed:
 
     common: int
     weights: int
+
+    @classmethod
+    def of(cls, seed: int, canonical: str, repeat: int = 0) -> Seed:
+        """The seed of one architecture in a run."""
+        common = derive(seed, "repeat", repeat)
+        return cls(common, derive(common, "weights", canonical))
 
 
 # ---------------------------------------------------------------------------------------------------------- spaces

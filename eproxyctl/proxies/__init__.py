@@ -1,0 +1,1 @@
+"""Proxies: network and minibatch → score. The contract is `eproxyctl.contracts.Proxy`."""

@@ -1,0 +1,175 @@
+"""Eproxy: a few steps of regression on one minibatch through a frozen random layer.
+
+Source: Li et al., "Extensible and Efficient Proxy for Neural Architecture Search", ICCV 2023, and its code (GenNAS-Zero).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+
+from eproxyctl.contracts import Batches, Choice, Costs, Needs, Options, Proxy, ProxyOptions, Readout, Score, Seed, Trace
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+    from eproxyctl.proxies.regression import Task
+
+Kernel = Literal[1, 3, 7]
+Init = Literal["default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+Feature = Literal["net", "wave_low", "wave_mid", "wave_high", "dot"]
+FEATURES: tuple[Feature, ...] = ("net", "wave_low", "wave_mid", "wave_high", "dot")
+MAX_BRANCHES = 3
+KERNELS = (1, 3, 7)
+CHANNELS = (16, 32, 64, 128, 256, 512)
+LEVELS = (0.5, 1.0, 1.5, 2.0)
+TRAINED_INITS = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal")
+LEARNING_RATES = tuple(round(0.1 * i, 1) for i in range(5, 16))
+ALPHAS = (0.0, *(sign * round(0.1 * i, 1) for i in range(1, 6) for sign in (1, -1)))
+DECAYS = (0.5, 1.0, 0.0)
+
+
+class Branch(Options):
+    """One feature map and its synthetic target."""
+
+    features: tuple[Feature, ...] = Field(("net",), min_length=1, description="target features, summed")
+    transform_kernel: Kernel = Field(1, description="kernel of the trained transform")
+    barrier_kernel: Kernel = Field(3, description="kernel of the frozen barrier")
+    transform_channels: PositiveInt = Field(512, description="channels between transform and barrier")
+    target_channels: PositiveInt = Field(64, le=512, description="channels of the target")
+    level: PositiveFloat = Field(1.0, description="factor on the target")
+
+    @field_validator("features")
+    @classmethod
+    def _distinct(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        return tuple(feature for feature in FEATURES if feature in features)
+
+
+class EproxyReadout(Readout):
+    """value = Σᵢ MSEᵢ · decayⁱ at one iteration, × (1 − α · cost / cost_max); i = 0 is the deepest branch."""
+
+    iteration: PositiveInt | None = Field(None, description="which forward pass is read; unset: the last")
+    decay: float = Field(0.5, ge=0, description="weight of a branch relative to the next deeper one")
+    alpha: float = Field(0.0, ge=-1, le=1, description="cost mix; > 0 rewards size")
+    cost: Literal["macs", "params"] = Field("macs", description="what size means in the cost mix")
+    cost_max: PositiveFloat | None = Field(None, description="cost of the space's largest architecture; unset: counted")
+
+
+class EproxyProxy(Proxy):
+    """Eproxy: the loss of a few training steps that regress synthetic targets through a frozen random barrier.
+
+    The network without its classifier is trained on one minibatch by SGD. Each branch takes a feature map, resized to 8×8,
+    through a trained transform (convolution, ReLU, batch norm) and a frozen random convolution, the barrier, to a
+    target made from a seed. No labels are used. The lower the loss at the last forward pass, the better.
+    """
+
+    kind = "eproxy"
+    higher_is_better = False
+    needs = Needs(gradients=True)
+
+    class Options(ProxyOptions):
+        iterations: PositiveInt = Field(10, description="forward passes; the last needs no backward pass")
+        learning_rate: PositiveFloat = Field(1.2, description="of SGD")
+        momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+        weight_decay: float = Field(4e-5, ge=0, description="on weights of two or more dimensions")
+        init: Init = Field("default", description="how network and transform start")
+        barrier_init: Init = Field("default", description="how the barrier is drawn")
+        barrier: bool = Field(True, description="false: the transform meets the target directly (an ablation)")
+        map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
+        branches: tuple[Branch, ...] = Field(
+            (Branch.model_validate({}),), min_length=1, max_length=MAX_BRANCHES, description="deepest first"
+        )
+        readout: EproxyReadout = EproxyReadout.model_validate({})
+
+    options: Options
+
+    def __init__(self, options: ProxyOptions) -> None:
+        super().__init__(options)
+        self._tasks: dict[int, Task] = {}
+
+    def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
+        from eproxyctl.proxies.regression import draw, losses
+
+        task = self._tasks.get(seed.common)
+        if task is None or task.inputs is not batches.inputs:
+            task = self._tasks[seed.common] = draw(batches.inputs, seed.common, self.options)
+        trace = losses(network, task, seed, self.options)
+        final = trace[-1] if len(trace) == self.options.iterations else (math.nan,)
+        return Score(sum(loss / 2**i for i, loss in enumerate(final)), trace)
+
+    def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
+        """The paper's trained space (supplement, table of settings): 1.1·10¹⁶ settings; α is a read-out, not here."""
+        parameters: dict[str, tuple[Choice, ...]] = {
+            "learning_rate": LEARNING_RATES,
+            "init": TRAINED_INITS,
+            "barrier_init": TRAINED_INITS,
+            "branches": tuple(range(1, MAX_BRANCHES + 1)),
+        }
+        for i in range(MAX_BRANCHES):
+            parameters[f"features_{i}"] = FEATURE_SETS
+            parameters[f"transform_kernel_{i}"] = KERNELS
+            parameters[f"barrier_kernel_{i}"] = KERNELS
+            parameters[f"transform_channels_{i}"] = CHANNELS
+            parameters[f"target_channels_{i}"] = CHANNELS
+            parameters[f"level_{i}"] = LEVELS
+        return parameters
+
+    def encode(self, choices: Mapping[str, Choice]) -> ProxyOptions:
+        """These options with the chosen settings. Branches beyond the chosen number leave no trace."""
+        branches = [
+            {
+                "features": str(choices[f"features_{i}"]).split("+"),
+                "transform_kernel": choices[f"transform_kernel_{i}"],
+                "barrier_kernel": choices[f"barrier_kernel_{i}"],
+                "transform_channels": choices[f"transform_channels_{i}"],
+                "target_channels": choices[f"target_channels_{i}"],
+                "level": choices[f"level_{i}"],
+            }
+            for i in range(int(choices["branches"]))
+        ]
+        chosen = {name: choices[name] for name in ("learning_rate", "init", "barrier_init")}
+        return type(self.options).model_validate(self.options.model_dump() | chosen | {"branches": branches})
+
+    def readouts(self, mode: str = "paper") -> tuple[EproxyReadout, ...]:
+        """`paper`: every α at the last iteration. `trace`: with every iteration and decay too. Simplest first."""
+        iterations: tuple[int | None, ...] = (None,)
+        decays: tuple[float, ...] = (0.5,)
+        if mode == "trace":
+            iterations = (None, *range(self.options.iterations - 1, 0, -1))
+            decays = DECAYS if len(self.options.branches) > 1 else (0.5,)
+        cost = self.options.readout.cost
+        return tuple(
+            EproxyReadout(iteration=iteration, decay=decay, alpha=alpha, cost=cost, cost_max=None)
+            for iteration in iterations
+            for decay in decays
+            for alpha in ALPHAS
+        )
+
+    def with_readout(self, readout: Readout) -> ProxyOptions:
+        return self.options.model_copy(update={"readout": readout})
+
+    def read(self, trace: Trace, costs: Costs, readout: Readout | None = None) -> float:
+        """NaN where the trace ended before the iteration asked for: the network diverged."""
+        readout = readout or self.options.readout
+        assert isinstance(readout, EproxyReadout)
+        iteration = readout.iteration or self.options.iterations
+        if iteration > len(trace):
+            return math.nan
+        loss = sum(value * readout.decay**i for i, value in enumerate(trace[iteration - 1]))
+        if not readout.alpha:
+            return loss
+        cost, largest = (
+            (costs.macs, costs.macs_max) if readout.cost == "macs" else (costs.params, costs.params_max)
+        )
+        return loss * (1 - readout.alpha * cost / (readout.cost_max or largest))
+
+
+def _feature_sets() -> tuple[str, ...]:
+    """Every non-empty subset of the features, named by joining them with '+'."""
+    subsets = range(1, 1 << len(FEATURES))
+    return tuple("+".join(f for i, f in enumerate(FEATURES) if subset >> i & 1) for subset in subsets)
+
+
+FEATURE_SETS = _feature_sets()

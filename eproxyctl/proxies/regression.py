@@ -1,0 +1,139 @@
+"""The training loop of Eproxy: backbone → transform → frozen barrier → synthetic target."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from eproxyctl.contracts import Seed, Trace, derive
+from eproxyctl.networks.initialise import generator, initialise
+from eproxyctl.networks.operations import batch_norm, conv
+from eproxyctl.networks.size import as_module
+from eproxyctl.proxies.targets import make, resize
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+    from eproxyctl.proxies.eproxy import EproxyProxy
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all architectures of a run regress: drawn once from the common seed, then only read.
+
+    Attributes:
+        inputs: [B, C, *spatial].
+        targets: [B, target_channels, map_size, …] a branch.
+        barriers: the frozen random layer a branch; empty where the barrier is off.
+    """
+
+    inputs: Tensor
+    targets: tuple[Tensor, ...]
+    barriers: tuple[nn.Module, ...]
+
+
+def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
+    """Targets and barriers for a minibatch, on its device."""
+    features: dict[str, Tensor] = {}
+    targets, barriers = [], []
+    for index, branch in enumerate(options.branches):
+        for name in branch.features:
+            if name not in features:
+                features[name] = make(name, common, inputs.cpu(), options.map_size)
+        total = torch.stack([features[name][:, : branch.target_channels] for name in branch.features]).sum(0)
+        targets.append((total * branch.level).to(inputs.device))
+        if options.barrier:
+            with torch.device("meta"):
+                barrier = conv(
+                    inputs.dim() - 2,
+                    branch.transform_channels,
+                    branch.target_channels,
+                    branch.barrier_kernel,
+                    bias=True,
+                )
+            barrier.to_empty(device="cpu")
+            initialise(barrier, options.barrier_init, generator(derive(common, "barrier", index)))
+            barriers.append(barrier.requires_grad_(False).to(inputs.device))
+    return Task(inputs, tuple(targets), tuple(barriers))
+
+
+def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Options) -> Trace:
+    """Train `network` in place and return its losses.
+
+    Args:
+        network: freshly built, on the CPU; moved to the device of the minibatch.
+        task: see `draw`.
+        seed: `common` draws the transform, `weights` the network.
+        options: of the proxy.
+
+    Returns:
+        [iterations][branches] mean squared errors at each forward pass; shorter where one was not finite, since
+        nothing after it means anything.
+
+    Raises:
+        ValueError: more branches than the network has feature maps.
+    """
+    module = as_module(network)
+    initialise(module, options.init, generator(seed.weights))
+    transforms = _transforms(network.channels, task.inputs.dim() - 2, seed.common, options)
+    module.to(task.inputs.device).train()
+    transforms.to(task.inputs.device).train()
+    optimiser = _optimiser(module, transforms, options)
+    trace: list[tuple[float, ...]] = []
+    for iteration in range(options.iterations):
+        last = iteration == options.iterations - 1
+        with torch.set_grad_enabled(not last):
+            errors = _errors(network, transforms, task, options.map_size)
+        values = tuple(error.item() for error in errors)
+        if not all(map(math.isfinite, values)):
+            break
+        trace.append(values)
+        if not last:
+            torch.stack(errors).sum().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            optimiser.zero_grad()
+    return tuple(trace)
+
+
+def _errors(network: Network, transforms: nn.ModuleList, task: Task, size: int) -> list[Tensor]:
+    """Mean squared error a branch, deepest first."""
+    errors = []
+    for i, (maps, transform) in enumerate(zip(network.features(task.inputs), transforms, strict=False)):
+        output = transform(resize(maps, size))
+        if task.barriers:
+            output = task.barriers[i](output)
+        errors.append(F.mse_loss(output, task.targets[i]))
+    return errors
+
+
+def _transforms(channels: tuple[int, ...], rank: int, common: int, options: EproxyProxy.Options) -> nn.ModuleList:
+    """The trained convolution, ReLU and batch norm between each feature map and its barrier."""
+    if len(options.branches) > len(channels):
+        raise ValueError(f"{len(options.branches)} branches, but the network has {len(channels)} feature maps")
+    transforms = nn.ModuleList()
+    for index, branch in enumerate(options.branches):
+        width = branch.transform_channels if options.barrier else branch.target_channels
+        with torch.device("meta"):
+            transform = nn.Sequential(
+                conv(rank, channels[index], width, branch.transform_kernel, bias=True),
+                nn.ReLU(),
+                batch_norm(rank, width),
+            )
+        transform.to_empty(device="cpu")
+        initialise(transform, options.init, generator(derive(common, "transform", index)))
+        transforms.append(transform)
+    return transforms
+
+
+def _optimiser(module: nn.Module, heads: nn.Module, options: EproxyProxy.Options) -> torch.optim.SGD:
+    """SGD with momentum; weight decay on weights of two or more dimensions only, not on biases and batch norm."""
+    parameters = [p for m in (module, heads) for p in m.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=options.learning_rate, momentum=options.momentum)
