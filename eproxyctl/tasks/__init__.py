@@ -1,0 +1,1 @@
+"""Tasks: the minibatch and the metric table. The contract is `eproxyctl.contracts.Task`."""
