@@ -1,0 +1,1 @@
+"""What a user writes: the models of a spec, loading with positions, overrides."""

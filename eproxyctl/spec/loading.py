@@ -1,0 +1,217 @@
+"""From a file and the command line to a validated spec, or to every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from eproxyctl.errors import Problem, SpecError, UsageError
+from eproxyctl.registry import SECTIONS, Registry
+from eproxyctl.spec.explain import problem_of
+from eproxyctl.spec.models import Spec, spec_model
+from eproxyctl.spec.nodes import Node, Origin, parse, read_file
+
+QUICKSTART = "quickstart.yaml"
+PATH_SETTINGS = ("path", "file")
+"""A setting of this name is a path: looked up beside the file that names it, then under the data folders."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value that replaces one of the spec: source is the flag, path its dotted place, raw its YAML text."""
+
+    source: str
+    path: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A validated spec and where each of its values came from.
+
+    Attributes:
+        spec: the values.
+        name: stem of the file, which names the run directory.
+        text: the file as written.
+        root: the merged tree, with origins.
+        notes: what the person should know (a kind changed, so other keys were dropped).
+    """
+
+    spec: Spec
+    name: str
+    text: str
+    root: Node
+    notes: tuple[str, ...] = ()
+
+    def origin(self, path: Sequence[str | int]) -> str:
+        """Where a value was written, or `default`."""
+        node: Node | None = self.root
+        for step in path:
+            node = node.child(step) if node else None
+        return str(node.origin) if node else "default"
+
+
+def quickstart() -> Path:
+    """The built-in spec."""
+    return Path(str(files("eproxyctl") / "data" / QUICKSTART))
+
+
+def load(path: Path, registry: Registry, overrides: Sequence[Override] = (), data: Sequence[Path] = ()) -> Loaded:
+    """Load a spec.
+
+    Args:
+        path: of the spec.
+        registry: the kinds it may name.
+        overrides: from the command line, later ones win.
+        data: folders in which relative paths are looked up after the spec's own.
+
+    Raises:
+        SpecError: with every problem.
+        PluginError: the spec needs a plugin that is broken, or a name that two claim.
+    """
+    root = read_file(path)
+    if not isinstance(root.value, dict):
+        raise SpecError(f"{path} is not a spec", problems=[root.origin.problem("a spec is a mapping of sections")])
+    for section in SECTIONS:
+        _reference(root, section, path.parent, data)
+    notes = [note for override in overrides for note in _override(root, override)]
+    for section in SECTIONS:
+        _reference(root, section, Path(), data)
+    _resolve_paths(root, data)
+    _check_kinds(root, registry)
+    spec = _validate(root, spec_model(registry))
+    return Loaded(spec, path.stem, path.read_text("utf-8-sig"), root, tuple(notes))
+
+
+def _reference(root: Node, section: str, folder: Path, data: Sequence[Path]) -> None:
+    """Replace `section: file.yaml` by the file's content, and `section: kind` by a mapping."""
+    node = root.value.get(section)
+    if node is None or not isinstance(node.value, str):
+        return
+    if node.value.endswith((".yaml", ".yml")):
+        found = _find(node.value, folder, data)
+        try:
+            root.value[section] = read_file(found)
+        except SpecError as error:
+            problems = error.problems or (node.origin.problem(error.message, error.hint),)
+            raise SpecError(f"{section} cannot be read", problems=problems) from None
+    else:
+        root.value[section] = Node({"kind": node}, node.origin, {"kind": node.origin})
+
+
+def _find(name: str, folder: Path, data: Sequence[Path]) -> Path:
+    candidates = [base / name for base in (folder, *data)]
+    return next((candidate for candidate in candidates if candidate.exists()), candidates[0])
+
+
+def _override(root: Node, override: Override) -> Iterator[str]:
+    """Set one value in the tree; yields what the person should be told."""
+    origin = Origin(override.source)
+    steps = override.path.split(".")
+    if not all(steps):
+        raise UsageError(f"{override.source}: '{override.path}' is no path", hint="write --set space.channels=8")
+    node = root
+    for step in steps[:-1]:
+        child = node.child(int(step) if step.isdigit() and isinstance(node.value, list) else step)
+        if child is None or not isinstance(child.value, dict | list):
+            if not isinstance(node.value, dict):
+                raise UsageError(f"{override.source}: nothing at '{override.path}'")
+            child = node.value[step] = Node({}, origin, {})
+            node.keys[step] = origin
+        node = child
+    try:
+        value = parse(override.raw, override.source, positions=False) if override.raw.strip() else None
+    except SpecError as error:
+        raise SpecError(f"{override.source} is no YAML value: {override.raw}", problems=error.problems) from None
+    value = value or Node(None, origin, {}, override.raw)
+    value.raw = override.raw
+    last = steps[-1]
+    if isinstance(node.value, list):
+        if not last.isdigit() or int(last) >= len(node.value):
+            raise UsageError(f"{override.source}: nothing at '{override.path}'")
+        node.value[int(last)] = value
+        return
+    if last == "kind" and "kind" in node.value and node.value["kind"].value != value.value:
+        dropped = sorted(key for key in node.value if key not in ("kind", "architectures", "table"))
+        for key in dropped:
+            del node.value[key]
+        if dropped:
+            yield f"{override.source}: {'.'.join(steps[:-1])} is now '{value.value}', so its {', '.join(dropped)} no longer apply"
+    node.value[last] = value
+    node.keys[last] = origin
+
+
+def _resolve_paths(node: Node, data: Sequence[Path]) -> None:
+    if isinstance(node.value, list):
+        for item in node.value:
+            _resolve_paths(item, data)
+    elif isinstance(node.value, dict):
+        for key, child in node.value.items():
+            if key in PATH_SETTINGS and isinstance(child.value, str):
+                folder = Path(child.origin.source).parent if child.origin.line else Path()
+                child.value = str(_find(child.value, folder, data))
+            else:
+                _resolve_paths(child, data)
+
+
+def _check_kinds(root: Node, registry: Registry) -> None:
+    """Unknown kinds before anything else: with them no other message would make sense."""
+    problems: list[Problem] = []
+    for section in SECTIONS:
+        node = root.value.get(section)
+        if node is None:
+            problems.append(root.origin.problem(f"there is no '{section}'", "eproxyctl list shows what there is"))
+            continue
+        kind = node.child("kind")
+        if kind is None or not isinstance(kind.value, str):
+            known = ", ".join(registry.kinds(section))
+            problems.append((kind or node).origin.problem(f"{section} needs a kind", f"known: {known}"))
+            continue
+        try:
+            registry.get(section, kind.value)
+        except SpecError as error:
+            problems.append(kind.origin.problem(error.message, error.hint))
+    if problems:
+        raise SpecError(f"{len(problems)} problem(s) in the spec", problems=problems)
+
+
+def _validate(root: Node, model: type[Spec]) -> Spec:
+    for _ in range(2):
+        try:
+            return model.model_validate(root.plain())
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_context=True)
+        if not _use_raw_text(root, errors):
+            break
+    problems = [problem_of(error, root, model) for error in errors if not _follows(error, errors)]
+    raise SpecError(f"{len(problems)} problem(s) in the spec", problems=sorted(problems, key=_position))
+
+
+def _follows(error: Any, errors: Sequence[Any]) -> bool:
+    """Whether it only says that a list is too short because of the errors inside."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(e["loc"][: len(loc)] == loc != e["loc"] for e in errors)
+
+
+def _use_raw_text(root: Node, errors: Sequence[Any]) -> bool:
+    """Where the schema wants a string, a value from the command line is its text, not its YAML meaning."""
+    changed = False
+    for error in errors:
+        if error["type"] != "string_type":
+            continue
+        node: Node = root
+        for step in error["loc"]:
+            node = node.child(step) or node
+        if not node.origin.line and not isinstance(node.value, str | dict | list):
+            node.value, changed = node.raw, True
+    return changed
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    parts = problem.where.rsplit(":", 2)
+    return (parts[0], int(parts[1]), int(parts[2])) if len(parts) == 3 and parts[1].isdigit() else (problem.where, 0, 0)
