@@ -1,0 +1,200 @@
+"""From a loaded spec to what workers need: the context, the architectures, the metric table, the run's identity."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from eproxyctl import plugins
+from eproxyctl.contracts import Costs, Options, Proxy, Space, Task
+from eproxyctl.engine.worker import Context
+from eproxyctl.errors import DataError, InvalidArchitecture, Problem, SpecError
+from eproxyctl.registry import SECTIONS, Registry, kind_of
+from eproxyctl.spec.loading import PATH_SETTINGS, Loaded
+from eproxyctl.spec.models import Spec
+from eproxyctl.tasks.table import Table, load
+
+DEFAULT_SAMPLE = 100
+EXHAUSTIVE = "every architecture of this space cannot be listed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec made ready to run."""
+
+    loaded: Loaded
+    space: Space
+    task: Task
+    proxy: Proxy
+    table: Table | None
+    context: Context
+    origins: list[dict[str, str]]
+
+    @property
+    def spec(self) -> Spec:
+        return self.loaded.spec
+
+    @property
+    def section(self) -> str:
+        """The proxy's section, as a job carries it."""
+        return self.spec.proxy.model_dump_json()
+
+    def costs(self, params: int, macs: int) -> Costs:
+        """Sizes beside those of the space's largest architecture."""
+        return Costs(params, macs, *self.context.largest)
+
+
+def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Plan:
+    """Draw the minibatch, read the table, measure the largest architecture.
+
+    Raises:
+        DataError: images, table or device that cannot be used.
+    """
+    spec = loaded.spec
+    space: Space = registry.create("space", spec.space)
+    task: Task = registry.create("task", spec.task)
+    proxy: Proxy = registry.create("proxy", spec.proxy)
+    table = load(spec.task.table, space) if spec.task.table else None
+    check_device(spec.device)
+    from eproxyctl.networks.size import count
+
+    batches = task.batch(spec.seed, spec.proxy.fidelity, proxy.needs.batches)
+    if len(task.shape) - 1 not in space.ranks:
+        raise DataError(
+            f"task '{kind_of(spec.task)}' gives inputs of rank {len(task.shape) - 1}, space "
+            f"'{kind_of(spec.space)}' takes {' or '.join(map(str, space.ranks))}"
+        )
+    if proxy.needs.labels and batches.labels is None:
+        raise DataError(f"proxy '{kind_of(spec.proxy)}' needs labels, and the task has none", hint="use another source")
+    largest = space.largest()
+    context = Context(
+        sources,
+        spec.space.model_dump_json(exclude={"architectures"}),
+        spec.seed,
+        spec.device,
+        task.shape,
+        task.outputs,
+        batches.inputs.numpy(),
+        None if batches.labels is None else batches.labels.numpy(),
+        count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
+    )
+    used = {registry.get(s, kind_of(getattr(spec, s))).origin for s in SECTIONS}
+    origins = [{"name": o.name, "origin": o.path, "sha256": o.sha256} for o in sorted(used, key=lambda o: o.name)]
+    return Plan(loaded, space, task, proxy, table, context, origins)
+
+
+def check_device(device: str) -> None:
+    """Raises DataError where the device is not there."""
+    if device != "cpu":
+        import torch
+
+        index = int(device.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise DataError(f"no device {device}: torch sees {torch.cuda.device_count()} CUDA devices", hint="device: cpu")
+
+
+def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What makes two runs the same, by part, so that a refusal can say what changed.
+
+    Paths do not count, the content of what they lead to does; nor do samples, trials, workers and output.
+    """
+    spec = plan.spec
+    parts = {section: _without_paths(getattr(spec, section).model_dump(mode="json")) for section in SECTIONS}
+    parts["space"].pop("architectures", None)
+    files = hashlib.sha256()
+    for name in sorted(plan.task.files()):
+        files.update(hashlib.sha256(Path(name).read_bytes()).digest())
+    digest: dict[str, Any] = {section: _sha256(part) for section, part in parts.items()}
+    digest |= {"seed": spec.seed, "device": spec.device, "images": files.hexdigest()[:16]}
+    digest["table"] = plan.table.sha256[:16] if plan.table else ""
+    digest["plugins"] = _sha256([[o["name"], o["sha256"]] for o in plan.origins if "plugin" in o["origin"]])
+    return digest | (extra or {})
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_paths(v) for key, v in value.items() if key not in PATH_SETTINGS}
+    return [_without_paths(v) for v in value] if isinstance(value, list) else value
+
+
+def architectures(plan: Plan) -> list[str]:
+    """The keys a spec asks for, in its order, each once.
+
+    Raises:
+        SpecError: one that is none, with its place; more than there are.
+        DataError: a table is needed and there is none, or it has none of them.
+    """
+    wanted, space, seed = plan.spec.space.architectures, plan.space, plan.spec.seed
+    if wanted.keys is not None:
+        keys = _parsed(plan, [(plan.loaded.origin(["space", "architectures", "keys", i]), k) for i, k in enumerate(wanted.keys)])
+    elif wanted.file is not None:
+        keys = _parsed(plan, _lines(Path(wanted.file)))
+    elif wanted.table:
+        if plan.table is None:
+            raise DataError("architectures: {table: true}, but the task has no metric table", hint="set task.table.path")
+        keys = list(plan.table.metric)
+        if wanted.sample:
+            _enough(wanted.sample, len(keys), "the table")
+            import random
+
+            order = random.Random(f"table {seed}")  # noqa: S311 - not for secrets
+            keys = order.sample(keys, len(keys))[: wanted.sample]
+    elif wanted.all:
+        every = space.keys()
+        if every is None:
+            raise SpecError(EXHAUSTIVE, hint="use architectures: {sample: 100}")
+        keys = list(every)
+    else:
+        size = space.size()
+        count = wanted.sample or min(DEFAULT_SAMPLE, size or DEFAULT_SAMPLE)
+        keys = list(itertools.islice(space.sample(seed), count))
+        _enough(count, len(keys), "the space")
+    keys = list(dict.fromkeys(keys))
+    if plan.table and not any(key in plan.table.metric for key in keys):
+        raise DataError(
+            f"none of the {len(keys)} architectures is in the metric table",
+            hint="use architectures: {table: true, sample: 100}",
+        )
+    return keys
+
+
+def _enough(wanted: int, there: int, where: str) -> None:
+    if wanted > there:
+        raise SpecError(f"architectures: {{sample: {wanted}}}, but {where} has {there}", hint=f"sample: {there}")
+
+
+def _lines(path: Path) -> list[tuple[str, Any]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the list of architectures {path}: {error}") from None
+    numbered = [(f"{path}:{n}:1", line.strip()) for n, line in enumerate(text.splitlines(), start=1)]
+    return [(where, line) for where, line in numbered if line and not line.startswith("#")]
+
+
+def _parsed(plan: Plan, notations: list[tuple[str, Any]]) -> list[str]:
+    keys, problems = [], []
+    for where, notation in notations:
+        try:
+            keys.append(plan.space.parse(notation))
+        except InvalidArchitecture as error:
+            problems.append(Problem(where, error.message, error.hint))
+    if problems:
+        raise SpecError(f"{len(problems)} architecture(s) are none of the space '{plan.space.kind}'", problems=problems)
+    if not keys:
+        raise SpecError("the list of architectures is empty")
+    return keys
+
+
+def with_proxy(plan: Plan, options: Options, proxy: Proxy) -> Plan:
+    """The same plan with another proxy of equal fidelity."""
+    loaded = replace(plan.loaded, spec=plan.spec.model_copy(update={"proxy": options}))
+    return replace(plan, loaded=loaded, proxy=proxy)
