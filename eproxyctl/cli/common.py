@@ -1,0 +1,138 @@
+"""Options that several commands share, and the way from them to a loaded spec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from eproxyctl import plugins
+from eproxyctl.cli.failures import say
+from eproxyctl.cli.output import Format
+from eproxyctl.errors import UsageError
+from eproxyctl.spec.loading import Loaded, Override, load, quickstart
+
+if TYPE_CHECKING:
+    from eproxyctl.registry import Registry
+
+DEFAULT_PLUGINS = Path("plugins")
+DEFAULT_SPEC = Path("spec.yaml")
+
+Specs = Annotated[Optional[list[Path]], typer.Argument(help="Spec files.", show_default=False)]  # noqa: UP045 - typer
+OneSpec = Annotated[Optional[Path], typer.Argument(help="Spec file.", show_default=False)]  # noqa: UP045
+Sets = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field of the spec; repeatable.", show_default=False),
+]
+SeedFlag = Annotated[Optional[int], typer.Option("--seed", envvar="EPROXYCTL_SEED", help="Override the seed.", show_default=False)]  # noqa: UP045
+DeviceFlag = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--device", envvar="EPROXYCTL_DEVICE", help="Override the device: cpu, cuda, cuda:N.", show_default=False),
+]
+Data = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option("--data", envvar="EPROXYCTL_DATA", help="Folder in which relative paths are looked up too.", show_default=False),
+]
+PluginFolders = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--plugins", envvar="EPROXYCTL_PLUGINS", help="Folder of plugin files; repeatable.", show_default="./plugins"),
+]
+NoPlugins = Annotated[bool, typer.Option("--no-plugins", envvar="EPROXYCTL_NO_PLUGINS", help="Load no plugins at all.")]
+WorkersFlag = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", "-j", min=0, envvar="EPROXYCTL_WORKERS", help="Processes; 0: this one.", show_default="one a core"),
+]
+FormatFlag = Annotated[
+    Optional[Format],  # noqa: UP045
+    typer.Option("--format", envvar="EPROXYCTL_FORMAT", help="How to write.", show_default="table on a terminal, else csv"),
+]
+Output = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--output", "-o", envvar="EPROXYCTL_OUTPUT", help="Write to this file.", show_default=False),
+]
+Run = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--run", envvar="EPROXYCTL_RUN", help="Run directory.", show_default="runs/<spec>/<command>"),
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The plugins and overrides of one command."""
+
+    registry: Registry
+    sources: plugins.Sources
+    overrides: tuple[Override, ...]
+    data: tuple[Path, ...]
+
+    def load(self, path: Path) -> Loaded:
+        """A spec, with what the person should know said on stderr."""
+        loaded = load(path, self.registry, self.overrides, self.data)
+        for note in loaded.notes:
+            say(note, style="yellow")
+        return loaded
+
+
+def open_plugins(folders: Sequence[str] | None, none: bool) -> tuple[Registry, plugins.Sources]:
+    """The registry; the default folder is announced, broken plugins are warned of."""
+    if none and folders:
+        raise UsageError("--plugins and --no-plugins exclude each other")
+    sources = plugins.Sources((), installed=False)
+    if not none:
+        sources = plugins.Sources(plugins.folders(folders or (), DEFAULT_PLUGINS))
+        if sources.folders and not folders:
+            say(f"plugins from {DEFAULT_PLUGINS}{os.sep}", style="dim", always=False)
+    registry = plugins.load(sources)
+    for broken in registry.broken:
+        say(f"warning: plugin {broken.where}: {broken.cause}", style="yellow")
+    for (section, kind), origins in registry.clashes.items():
+        paths = " and ".join(origin.path for origin in origins)
+        say(f"warning: {section} '{kind}' is defined twice: in {paths}; neither is used", style="yellow")
+    return registry, sources
+
+
+def request(
+    sets: Sequence[str] | None,
+    seed: int | None,
+    device: str | None,
+    data: Sequence[Path] | None,
+    folders: Sequence[str] | None,
+    no_plugins: bool,
+) -> Request:
+    """Gather the shared options. A flag for one field wins over --set, which wins over the spec."""
+    overrides = []
+    for i, text in enumerate(sets or ()):
+        path, equals, raw = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: no value", hint="write --set space.channels=8")
+        overrides.append(Override(f"--set[{i}]", path.strip(), raw))
+    if seed is not None:
+        overrides.append(Override("--seed", "seed", str(seed)))
+    if device is not None:
+        overrides.append(Override("--device", "device", device))
+    registry, sources = open_plugins(folders, no_plugins)
+    return Request(registry, sources, tuple(overrides), tuple(data or ()))
+
+
+def spec_paths(specs: Sequence[Path] | None) -> list[Path]:
+    """The specs named, else $EPROXYCTL_SPEC, else ./spec.yaml, else the built-in quickstart."""
+    if specs:
+        return list(specs)
+    named = os.environ.get("EPROXYCTL_SPEC")
+    if named:
+        return [Path(named)]
+    if DEFAULT_SPEC.exists():
+        return [DEFAULT_SPEC]
+    say("no spec named and no ./spec.yaml: using the built-in quickstart", style="dim")
+    return [quickstart()]
+
+
+def cores(workers: int | None) -> int:
+    """Worker processes: as asked, else one a core this process may use."""
+    if workers is not None:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,126 @@
+"""Data to stdout or a file: a table for people, csv, json or jsonl for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from eproxyctl.errors import UsageError
+
+Record = Mapping[str, Any]
+
+
+class Format(str, Enum):
+    """How data is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    jsonl = "jsonl"
+
+
+SUFFIXES = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.jsonl, ".txt": Format.table}
+
+
+def choose(format: Format | None, output: Path | None) -> Format:
+    """The format asked for, else that of the file's suffix, else a table on a terminal and CSV in a pipe."""
+    if format is not None:
+        return format
+    if output is not None:
+        if output.suffix not in SUFFIXES:
+            raise UsageError(f"no format is known by the suffix of {output}", hint="add --format csv|json|jsonl|table")
+        return SUFFIXES[output.suffix]
+    return Format.table if sys.stdout.isatty() else Format.csv
+
+
+def write(records: Sequence[Record], format: Format, output: Path | None = None, *, title: str = "") -> None:
+    """All records at once."""
+    if format is Format.json:
+        text = json.dumps([plain(record) for record in records], indent=2) + "\n"
+    elif format is Format.jsonl:
+        text = "".join(json.dumps(plain(record)) + "\n" for record in records)
+    elif format is Format.csv:
+        text = _csv(records)
+    else:
+        text = table(records, title, color=output is None and sys.stdout.isatty())
+    emit(text, output)
+
+
+def emit(text: str, output: Path | None = None) -> None:
+    """Text to a file, or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from eproxyctl.engine import rundir
+
+    rundir.write(output, text)
+
+
+class Stream:
+    """Writes records one at a time to stdout, as CSV or JSON lines."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self._writer: Any = None
+
+    def add(self, record: Record) -> None:
+        if self.format is Format.jsonl:
+            sys.stdout.write(json.dumps(plain(record)) + "\n")
+        else:
+            if self._writer is None:
+                self._writer = csv.writer(sys.stdout, lineterminator="\n")
+                self._writer.writerow(record)
+            self._writer.writerow([_cell(value) for value in record.values()])
+        sys.stdout.flush()
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """A record for JSON: NaN becomes null."""
+    return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in record.items()}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value)
+    return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
+
+
+def _csv(records: Iterable[Record]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for i, record in enumerate(records):
+        if i == 0:
+            writer.writerow(record)
+        writer.writerow([_cell(value) for value in record.values()])
+    return stream.getvalue()
+
+
+def table(records: Sequence[Record], title: str = "", *, color: bool = False) -> str:
+    """Aligned columns; never cut, however wide."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=Text(title) if title else None, title_justify="left", show_edge=False, pad_edge=False)
+    for name in records[0] if records else ():
+        number = all(isinstance(r[name], int | float | None) and not isinstance(r[name], bool) for r in records)
+        grid.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ignore")
+    for record in records:
+        grid.add_row(*(Text(_show(value)) for value in record.values()))
+    stream = io.StringIO()
+    Console(file=stream, width=10_000, force_terminal=color, highlight=False).print(grid)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _show(value: Any) -> str:
+    formats: dict[type, Callable[[Any], str]] = {float: lambda v: f"{v:.4g}" if math.isfinite(v) else "–", int: "{:,}".format}
+    if value is None:
+        return "–"
+    return formats.get(type(value), str)(value)
