@@ -1,0 +1,205 @@
+"""`eproxyctl dps`: tune the proxy to a metric table."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from eproxyctl.cli import common, output
+from eproxyctl.cli.failures import say
+from eproxyctl.cli.progress import progress
+from eproxyctl.cli.validate import resolved
+from eproxyctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import ProxyOptions
+    from eproxyctl.dps import Entrant, Split
+    from eproxyctl.engine.plan import Plan
+    from eproxyctl.ranking import Estimate
+
+SHOWN = 5
+RESULT = "proxy.yaml"
+
+
+def dps(
+    specs: common.Specs = None,
+    trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")] = None,  # noqa: UP045
+    run: common.Run = None,
+    storage: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--storage",
+            envvar="EPROXYCTL_STORAGE",
+            help="Optuna storage URL instead of a journal file. One process a study: dead workers are not recovered.",
+            show_default=False,
+        ),
+    ] = None,
+    finalists: Annotated[int, typer.Option("--finalists", min=1, help="Best trials checked on held-out rows.")] = 1,
+    workers: common.WorkersFlag = None,
+    format: common.FormatFlag = None,
+    out: common.Output = None,
+    sets: common.Sets = None,
+    seed: common.SeedFlag = None,
+    device: common.DeviceFlag = None,
+    data: common.Data = None,
+    plugin_folders: common.PluginFolders = None,
+    no_plugins: common.NoPlugins = False,
+) -> None:
+    """Tune the proxy to the task's metric table: discrete proxy search (DPS).
+
+    A few training architectures are drawn from the table; settings are searched that rank them as the metric does. The
+    result, proxy.yaml in the run directory, is used by naming it as `proxy:` of any spec. It is checked on held-out
+    architectures, beside the proxy of the spec and the size columns. The same command continues to the total of trials.
+
+    Example: eproxyctl dps specs/nasbench201.yaml --trials 40 --set task.table.path=table.csv
+    """
+    request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
+    paths = common.spec_paths(specs)
+    if run and len(paths) > 1:
+        raise UsageError("--run names one directory, and there are several specs")
+    if trials is not None:
+        from dataclasses import replace
+
+        from eproxyctl.spec.loading import Override
+
+        request = replace(request, overrides=(*request.overrides, Override("--trials", "dps.trials", str(trials))))
+    chosen = output.choose(format, out)
+    summary: list[dict[str, Any]] = []
+    for path in paths:
+        from eproxyctl.engine.plan import prepare
+
+        plan = prepare(request.load(path), request.registry, request.sources)
+        folder = run or Path("runs") / plan.loaded.name / "dps"
+        found, parts = _tune(plan, folder, storage, finalists, common.cores(workers))
+        if len(paths) == 1:
+            output.write(_records(found), chosen, out, title=_title(plan, parts))
+        summary += [{"spec": plan.loaded.name, **record} for record in _records(found)]
+        say(f"result: {folder / RESULT}; next: eproxyctl score {path} --set proxy={folder / RESULT}", always=False)
+    if len(paths) > 1:
+        output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
+
+
+def _tune(
+    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int
+) -> tuple[list[Entrant], Split]:
+    from eproxyctl import dps as search
+    from eproxyctl.engine import study as studies
+    from eproxyctl.engine.executors import Workers
+    from eproxyctl.engine.plan import identity
+    from eproxyctl.engine.rundir import RunDirectory, write
+
+    parts = search.split(plan)
+    choices, encode = search.parameters(plan)
+    own = plan.spec.dps.model_dump(include={"architectures", "objective", "sampler", "readout"})
+    names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
+    files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
+    total = plan.spec.dps.trials
+    with (
+        RunDirectory(folder, "dps", names, files, plan.origins),
+        Workers(min(workers, len(parts.training))) as pool,
+        progress(f"dps {plan.loaded.name}", total * len(parts.training)) as advance,
+    ):
+        store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")
+        name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+        study = studies.DiscreteStudy(store, name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
+        for _ in range(min(total, len(study.finished())) * len(parts.training)):
+            advance()
+        evaluated = search.Search(plan, folder, pool, advance)
+        try:
+            search.tune(plan, study, evaluated, parts, lambda finished: None)
+            best = search.best_first(study.finished(), total)
+            if len(best) < total:
+                say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
+            found = search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists)
+        finally:
+            evaluated.close()
+        write(folder / RESULT, result(plan, found, parts, len(best)))
+        write(folder / "result.json", json.dumps([output.plain(r) for r in _records(found)], indent=2) + "\n")
+    return found, parts
+
+
+def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> str:
+    """proxy.yaml: the best settings, how they were found, and which architectures must stay out of correlations."""
+    from ruamel.yaml import YAML
+
+    from eproxyctl.contracts import Provenance
+
+    best = found[0]
+    options = best.options
+    assert options is not None
+    assert plan.table is not None
+    provenance = Provenance(
+        training=tuple(sorted(plan.space.canonical(key) for key in parts.training)),
+        table_sha256=plan.table.sha256,
+        seed=plan.spec.seed,
+        readout=_readout(options),
+    )
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 120
+    yaml.dump(options.model_copy(update={"provenance": provenance}).model_dump(mode="json", exclude_none=True), stream)
+    header = [
+        f"A proxy tuned by `eproxyctl dps` on {len(parts.training)} architectures of '{plan.space.kind}'.",
+        f"Use it as `proxy: {RESULT}` in a spec; the architectures it was tuned on are then left out of correlations.",
+        f"Found as {best.name} of {trials} ({plan.spec.dps.sampler}, seed {plan.spec.seed}). "
+        f"{plan.spec.dps.objective}, 95 % intervals:",
+        *(f"  {e.name:<18} training {_text(e.training)}  held-out {_text(e.held_out)}" for e in found if e.held_out),
+    ]
+    return "".join(f"# {line}\n" for line in header) + stream.getvalue()
+
+
+def _text(e: Estimate | None) -> str:
+    if e is None:
+        return "–"
+    return f"{e.value:.3f}" + (f" [{e.low:.3f}, {e.high:.3f}]" if e.low is not None else "") + f" on {e.n}"
+
+
+def _records(found: Sequence[Entrant]) -> list[dict[str, Any]]:
+    return [
+        {
+            "proxy": e.name,
+            "training": e.training.value,
+            "training_low": e.training.low,
+            "training_high": e.training.high,
+            "held_out": e.held_out.value if e.held_out else None,
+            "held_out_low": e.held_out.low if e.held_out else None,
+            "held_out_high": e.held_out.high if e.held_out else None,
+            "n": e.held_out.n if e.held_out else None,
+            "read-out": _readout(e.options) if e.options else "",
+        }
+        for e in found
+    ]
+
+
+def _readout(options: ProxyOptions) -> str:
+    """A read-out in words: what differs from the default."""
+    readout = getattr(options, "readout", None)
+    if readout is None:
+        return ""
+    changed = readout.model_dump(exclude_defaults=True, exclude={"cost_max"})
+    return " ".join(f"{name}={value}" for name, value in changed.items()) or "default"
+
+
+def _title(plan: Plan, parts: Split) -> str:
+    return (
+        f"{plan.loaded.name}: {plan.spec.dps.objective} on {len(parts.training)} training and "
+        f"{len(parts.held_out)} held-out architectures ({parts.equal} equal to a training one left out)"
+    )
+
+
+def _summary(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line a spec: the result and the baselines, held out; then the mean."""
+    specs = list(dict.fromkeys(r["spec"] for r in records))
+    lines: list[dict[str, Any]] = []
+    for spec in specs:
+        own = [r for r in records if r["spec"] == spec and r["held_out"] is not None]
+        baselines = {r["proxy"]: r["held_out"] for r in own if not r["proxy"].startswith("trial")}
+        lines.append({"spec": spec, "result": own[0]["held_out"], **baselines})
+    mean = {name: sum(line[name] for line in lines) / len(lines) for name in lines[0] if name != "spec"}
+    return [*lines, {"spec": "mean", **mean}]
