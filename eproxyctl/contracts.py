@@ -181,7 +181,7 @@ class Space(ABC):
 
     def sample(self, seed: int) -> Iterator[str]:
         """Distinct keys in an order drawn from `seed`, without end but for that of the space."""
-        generator = random.Random(f"sample {seed}")  # noqa: S311 - not for secrets
+        generator = random.Random(f"sample {seed}")
         parameters = self.parameters()
         total, seen, misses = self.size(), set[str](), 0
         while (total is None or len(seen) < total) and misses < 100_000:
@@ -214,7 +214,9 @@ class TableOptions(Options):
 
     path: str = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
     metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
-    key: str | None = Field(None, description="column that names the architecture; unset: key, architecture or the first")
+    key: str | None = Field(
+        None, description="column that names the architecture; unset: key, architecture or the first"
+    )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
 
 

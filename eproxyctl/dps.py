@@ -57,7 +57,7 @@ def split(plan: Plan) -> Split:
         raise DataError("dps needs the metric of some architectures, and the task has no metric table", hint=ADD_TABLE)
     wanted, options = plan.spec.dps.architectures, plan.spec.dps
     keys = sorted(plan.table.metric)
-    random.Random(f"dps {plan.spec.seed}").shuffle(keys)  # noqa: S311 - not for secrets
+    random.Random(f"dps {plan.spec.seed}").shuffle(keys)
     training: dict[str, str] = {}
     rest = []
     for key in keys:

@@ -48,7 +48,9 @@ def load(sources: Sources) -> Registry:
     registry = Registry()
     for name in BUILTINS:
         module = importlib.import_module(name)
-        registry.add_module(module, Origin(name, str(module.__file__), _sha256(Path(str(module.__file__))), builtin=True))
+        registry.add_module(
+            module, Origin(name, str(module.__file__), _sha256(Path(str(module.__file__))), builtin=True)
+        )
     if sources.installed:
         for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
             _add_entry_point(registry, point)

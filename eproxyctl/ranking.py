@@ -1,7 +1,7 @@
 """How well scores rank architectures: rank correlations, top-k overlap, and bootstrap intervals, all by scipy.
 
-One failure policy, here: an architecture without a finite score (diverged or failed) ranks last, tied with the others of
-its kind; it is counted, never dropped.
+One failure policy, here: an architecture without a finite score (diverged or failed) ranks last, tied with the others
+of its kind; it is counted, never dropped.
 """
 
 from __future__ import annotations

@@ -83,12 +83,12 @@ class Registry:
         if slot in self.entries:
             self.clashes[slot] = (*self.clashes.get(slot, (self.entries[slot].origin,)), origin)
             return
-        options = create_model(
+        options: type[Options] = create_model(
             f"{cls.__name__}Options",
             __base__=cls.Options,
             __module__=cls.__module__,
             __doc__=inspect.getdoc(cls),
-            kind=(Literal[cls.kind], cls.kind),
+            kind=(Literal[cls.kind], cls.kind),  # type: ignore[arg-type]  # a literal made at run time
         )
         self.entries[slot] = Entry(section, cls.kind, cls, options, origin)
 

@@ -28,27 +28,39 @@ Sets = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field of the spec; repeatable.", show_default=False),
 ]
-SeedFlag = Annotated[Optional[int], typer.Option("--seed", envvar="EPROXYCTL_SEED", help="Override the seed.", show_default=False)]  # noqa: UP045
+SeedFlag = Annotated[
+    int | None, typer.Option("--seed", envvar="EPROXYCTL_SEED", help="Override the seed.", show_default=False)
+]
 DeviceFlag = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option("--device", envvar="EPROXYCTL_DEVICE", help="Override the device: cpu, cuda, cuda:N.", show_default=False),
+    typer.Option(
+        "--device", envvar="EPROXYCTL_DEVICE", help="Override the device: cpu, cuda, cuda:N.", show_default=False
+    ),
 ]
 Data = Annotated[
     Optional[list[Path]],  # noqa: UP045
-    typer.Option("--data", envvar="EPROXYCTL_DATA", help="Folder in which relative paths are looked up too.", show_default=False),
+    typer.Option(
+        "--data", envvar="EPROXYCTL_DATA", help="Folder in which relative paths are looked up too.", show_default=False
+    ),
 ]
 PluginFolders = Annotated[
     Optional[list[str]],  # noqa: UP045
-    typer.Option("--plugins", envvar="EPROXYCTL_PLUGINS", help="Folder of plugin files; repeatable.", show_default="./plugins"),
+    typer.Option(
+        "--plugins", envvar="EPROXYCTL_PLUGINS", help="Folder of plugin files; repeatable.", show_default="./plugins"
+    ),
 ]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", envvar="EPROXYCTL_NO_PLUGINS", help="Load no plugins at all.")]
 WorkersFlag = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--workers", "-j", min=0, envvar="EPROXYCTL_WORKERS", help="Processes; 0: this one.", show_default="one a core"),
+    typer.Option(
+        "--workers", "-j", min=0, envvar="EPROXYCTL_WORKERS", help="Processes; 0: this one.", show_default="one a core"
+    ),
 ]
 FormatFlag = Annotated[
     Optional[Format],  # noqa: UP045
-    typer.Option("--format", envvar="EPROXYCTL_FORMAT", help="How to write.", show_default="table on a terminal, else csv"),
+    typer.Option(
+        "--format", envvar="EPROXYCTL_FORMAT", help="How to write.", show_default="table on a terminal, else csv"
+    ),
 ]
 Output = Annotated[
     Optional[Path],  # noqa: UP045

@@ -29,7 +29,9 @@ RESULT = "proxy.yaml"
 
 def dps(
     specs: common.Specs = None,
-    trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")] = None,  # noqa: UP045
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")
+    ] = None,
     run: common.Run = None,
     storage: Annotated[
         Optional[str],  # noqa: UP045
@@ -85,9 +87,7 @@ def dps(
         output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
 
 
-def _tune(
-    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int
-) -> tuple[list[Entrant], Split]:
+def _tune(plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int) -> tuple[list[Entrant], Split]:
     from eproxyctl import dps as search
     from eproxyctl.engine import study as studies
     from eproxyctl.engine.executors import Workers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +13,7 @@ from eproxyctl.cli import common, output
 from eproxyctl.registry import SECTIONS, Entry, Registry, Section
 
 
-class What(str, Enum):
+class What(StrEnum):
     """What can be listed."""
 
     spaces = "spaces"
@@ -22,7 +22,7 @@ class What(str, Enum):
     all = "all"
 
 
-class One(str, Enum):
+class One(StrEnum):
     """What can be described."""
 
     space = "space"

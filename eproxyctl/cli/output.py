@@ -8,7 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from eproxyctl.errors import UsageError
 Record = Mapping[str, Any]
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How data is written."""
 
     table = "table"
@@ -120,7 +120,10 @@ def table(records: Sequence[Record], title: str = "", *, color: bool = False) ->
 
 
 def _show(value: Any) -> str:
-    formats: dict[type, Callable[[Any], str]] = {float: lambda v: f"{v:.4g}" if math.isfinite(v) else "–", int: "{:,}".format}
+    formats: dict[type, Callable[[Any], str]] = {
+        float: lambda v: f"{v:.4g}" if math.isfinite(v) else "–",
+        int: "{:,}".format,
+    }
     if value is None:
         return "–"
     return formats.get(type(value), str)(value)

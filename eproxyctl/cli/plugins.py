@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from eproxyctl.errors import UsageError
 app = typer.Typer(help="Plugins: what is loaded from where, and a working one to start from.")
 
 
-class Template(str, Enum):
+class Template(StrEnum):
     """What can be written."""
 
     task = "task"

@@ -42,8 +42,8 @@ def score(
     """Score architectures; with a metric table, say how well the scores rank them.
 
     A table is ranked, best first; csv and jsonl stream in the spec's order. Every row is kept in the run directory, and
-    the same command continues where it stopped. With a metric table the correlations follow, each with its 95 % bootstrap
-    interval, beside those of the size columns; architectures the proxy was tuned on are excluded.
+    the same command continues where it stopped. With a metric table the correlations follow, each with its 95 %
+    bootstrap interval, beside those of the size columns; architectures the proxy was tuned on are excluded.
 
     Example: eproxyctl score --set space.architectures.sample=8
     """
@@ -135,7 +135,10 @@ def _report(
     if several:
         return [{"spearman": c.estimate.value, "column": c.column} for c in found if c.statistic == "spearman"]
     if chosen is Format.json:
-        document = {"rows": [output.plain(record(plan, row)) for row in rows], "correlations": [output.plain(r) for r in table]}
+        document = {
+            "rows": [output.plain(record(plan, row)) for row in rows],
+            "correlations": [output.plain(r) for r in table],
+        }
         output.emit(json.dumps(document, indent=2) + "\n", out)
     elif chosen is Format.table:
         text = output.table(_ranked(plan, rows)[:top], f"{plan.loaded.name}: {len(rows)} architectures, best first")
@@ -194,7 +197,10 @@ def estimate(plan: Plan, keys: list[str], workers: int) -> None:
         run(plan.context, Job(key, plan.section))
     each = (time.perf_counter() - started) / len(timed)
     total = each * len(keys) / max(1, min(workers, len(keys)))
-    output.emit(f"{plan.loaded.name}: {len(keys)} architectures, {each:.2f} s each, about {_duration(total)} with {workers} worker(s)\n")
+    output.emit(
+        f"{plan.loaded.name}: {len(keys)} architectures, {each:.2f} s each, "
+        f"about {_duration(total)} with {workers} worker(s)\n"
+    )
 
 
 def _duration(seconds: float) -> str:

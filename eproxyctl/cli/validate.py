@@ -17,7 +17,9 @@ from eproxyctl.spec.models import json_schema
 
 def validate(
     specs: common.Specs = None,
-    show_resolved: Annotated[bool, typer.Option("--resolved", help="Print every value and where it came from.")] = False,
+    show_resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print every value and where it came from.")
+    ] = False,
     sets: common.Sets = None,
     seed: common.SeedFlag = None,
     device: common.DeviceFlag = None,
@@ -61,7 +63,9 @@ def resolved(loaded: Loaded) -> str:
     """The spec with every value, as YAML, and where each came from."""
     lines = list(_lines(loaded, loaded.spec.model_dump(mode="json"), ()))
     width = min(60, max(len(text) for text, _ in lines))
-    return "".join(f"{text:<{width}}  # {origin}".rstrip(" #") + "\n" if origin else f"{text}\n" for text, origin in lines)
+    return "".join(
+        f"{text:<{width}}  # {origin}".rstrip(" #") + "\n" if origin else f"{text}\n" for text, origin in lines
+    )
 
 
 def _lines(loaded: Loaded, value: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from types import TracebackType
 
 from eproxyctl.engine.rows import Row
@@ -49,7 +50,7 @@ class Workers:
         pending = iter(jobs)
         flying: dict[Future[tuple[Row, float]], Job] = {}
         while True:
-            while len(flying) < 2 * self.count and (job := next(pending, None)) is not None:
+            for job in islice(pending, 2 * self.count - len(flying)):
                 flying[self._submit(context, job)] = job
             if not flying:
                 return
@@ -100,4 +101,9 @@ def _initialise() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()

@@ -94,7 +94,9 @@ def check_device(device: str) -> None:
 
         index = int(device.partition(":")[2] or 0)
         if index >= torch.cuda.device_count():
-            raise DataError(f"no device {device}: torch sees {torch.cuda.device_count()} CUDA devices", hint="device: cpu")
+            raise DataError(
+                f"no device {device}: torch sees {torch.cuda.device_count()} CUDA devices", hint="device: cpu"
+            )
 
 
 def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -134,18 +136,22 @@ def architectures(plan: Plan) -> list[str]:
     """
     wanted, space, seed = plan.spec.space.architectures, plan.space, plan.spec.seed
     if wanted.keys is not None:
-        keys = _parsed(plan, [(plan.loaded.origin(["space", "architectures", "keys", i]), k) for i, k in enumerate(wanted.keys)])
+        keys = _parsed(
+            plan, [(plan.loaded.origin(["space", "architectures", "keys", i]), k) for i, k in enumerate(wanted.keys)]
+        )
     elif wanted.file is not None:
         keys = _parsed(plan, _lines(Path(wanted.file)))
     elif wanted.table:
         if plan.table is None:
-            raise DataError("architectures: {table: true}, but the task has no metric table", hint="set task.table.path")
+            raise DataError(
+                "architectures: {table: true}, but the task has no metric table", hint="set task.table.path"
+            )
         keys = list(plan.table.metric)
         if wanted.sample:
             _enough(wanted.sample, len(keys), "the table")
             import random
 
-            order = random.Random(f"table {seed}")  # noqa: S311 - not for secrets
+            order = random.Random(f"table {seed}")
             keys = order.sample(keys, len(keys))[: wanted.sample]
     elif wanted.all:
         every = space.keys()

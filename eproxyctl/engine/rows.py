@@ -44,7 +44,5 @@ class Row:
     def from_json(cls, data: dict[str, Any]) -> Row:
         """The row of a parsed line; other fields are ignored."""
         known = {name: data[name] for name in cls.__dataclass_fields__}
-        known["traces"] = tuple(
-            tuple(tuple(iteration) for iteration in trace) for trace in known["traces"]
-        )
+        known["traces"] = tuple(tuple(tuple(iteration) for iteration in trace) for trace in known["traces"])
         return cls(**known)

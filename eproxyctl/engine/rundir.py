@@ -1,8 +1,8 @@
 """Run directories: what was asked, with what, and every row that was paid for.
 
-    spec.yaml      as written          rows.jsonl     one line a row, appended as they finish
-    resolved.yaml  every value         timings.jsonl  seconds of each row
-    run.json       identity and stamp  lock           held while a process writes
+spec.yaml      as written          rows.jsonl     one line a row, appended as they finish
+resolved.yaml  every value         timings.jsonl  seconds of each row
+run.json       identity and stamp  lock           held while a process writes
 """
 
 from __future__ import annotations

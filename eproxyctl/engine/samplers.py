@@ -1,7 +1,7 @@
 """How a discrete study proposes its next point, on Optuna.
 
-A sampler's random state is not stored, so a resumed study would repeat itself: here each trial has a fresh inner sampler,
-seeded from the study's seed and the trial's number, that draws the whole point at once.
+A sampler's random state is not stored, so a resumed study would repeat itself: here each trial has a fresh inner
+sampler, seeded from the study's seed and the trial's number, that draws the whole point at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Evolution(BaseSampler):
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - not for secrets
+        self._random = random.Random(seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
         return {}

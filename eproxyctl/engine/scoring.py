@@ -56,7 +56,7 @@ def _rows(folder: Path) -> Iterator[Row]:
 
 
 def _settle(folder: Path, place: dict[str, int]) -> None:
-    """Put the file of rows into the spec's order, the last row of each key only, so that equal runs leave equal bytes."""
+    """Put the rows into the spec's order, the last row of each key only, so that equal runs leave equal bytes."""
     path = folder / ROWS
     latest: dict[str, str] = {}
     with path.open(encoding="utf-8") as stream:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -93,7 +93,10 @@ class DiscreteStudy:
         encode: Callable[[Mapping[str, Choice]], str],
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._distributions = {n: CategoricalDistribution(options) for n, options in parameters.items()}
+        self._choices = dict(parameters)
+        self._distributions: dict[str, BaseDistribution] = {
+            n: CategoricalDistribution(options) for n, options in parameters.items()
+        }
         self._study: Study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -136,8 +139,8 @@ class DiscreteStudy:
             return None
         frozen: FrozenTrial = min(running, key=lambda t: t.number)
         trial = Trial(self._study, frozen._trial_id)  # Optuna has no public way from a stored trial to a live one
-        for name, distribution in self._distributions.items():
-            trial.suggest_categorical(name, distribution.choices)
+        for name, choices in self._choices.items():
+            trial.suggest_categorical(name, choices)
         return trial
 
     def _repeats(self) -> int:

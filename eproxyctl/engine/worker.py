@@ -107,14 +107,15 @@ class Worker:
 
     def row(self, job: Job) -> Row:
         """Score one architecture."""
-        canonical, size = "", (None, None)
+        canonical, size = "", None
         try:
             canonical = self.space.canonical(job.key)
             size = self.size(job.key)
             return self._score(job, canonical, size)
         except Exception as error:  # noqa: BLE001 - a failed architecture is a row, whatever failed; the run goes on
             cause, hint = explain(error)
-            return Row(job.key, canonical, "failed", params=size[0], macs=size[1], cause=cause, hint=hint)
+            params, macs = size or (None, None)
+            return Row(job.key, canonical, "failed", params=params, macs=macs, cause=cause, hint=hint)
 
     def size(self, key: str) -> tuple[int, int]:
         """(params, macs) of the full official network."""
@@ -151,9 +152,7 @@ class Worker:
         fidelity = proxy.options.fidelity
         shape = (self.context.shape[0], *self.batches.inputs.shape[2:])
         official = proxy.needs.official
-        network = materialise(
-            lambda: self.space.build(key, shape, self.context.outputs, fidelity, pruned=not official)
-        )
+        network = materialise(lambda: self.space.build(key, shape, self.context.outputs, fidelity, pruned=not official))
         return proxy.score(network, self.batches, Seed.of(self.context.seed, canonical, repeat))
 
 
@@ -176,5 +175,3 @@ def explain(error: Exception) -> tuple[str, str]:
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
         return "out of memory", "lower proxy.fidelity.width, .batch or .resolution, or use fewer workers"
     return f"{type(error).__name__}: {text}", ""
-
-

@@ -1,7 +1,7 @@
 """Weights from an explicit generator, so that a score never depends on torch's global random state.
 
-Schemes as in Eproxy's code: xavier sets the convolution bias to 0.01, kaiming (fan_out, relu) to 0; batch norm starts at
-weight 1, bias 0. `default` is what `torch.nn` does when it builds the layer.
+Schemes as in Eproxy's code: xavier sets the convolution bias to 0.01, kaiming (fan_out, relu) to 0; batch norm starts
+at weight 1, bias 0. `default` is what `torch.nn` does when it builds the layer.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 aten = torch.ops.aten
 
 
-class _Flops(TorchDispatchMode):
+class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up torch's own formula for each operation (two floating-point operations a multiply-add).
 
     `FlopCounterMode` does the same per module; its bookkeeping, and torch's meta kernels of the two element-wise
@@ -53,7 +53,7 @@ def count(build: Callable[[], Network], shape: tuple[int, ...]) -> tuple[int, in
         network = as_module(build())
         inputs = torch.empty(1, *shape)
     network.eval()
-    with torch.no_grad(), _Flops() as flops:
+    with torch.no_grad(), _Flops() as flops:  # type: ignore[no-untyped-call]
         network(inputs)
     return sum(p.numel() for p in network.parameters()), flops.total // 2
 

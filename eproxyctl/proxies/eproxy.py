@@ -1,6 +1,7 @@
 """Eproxy: a few steps of regression on one minibatch through a frozen random layer.
 
-Source: Li et al., "Extensible and Efficient Proxy for Neural Architecture Search", ICCV 2023, and its code (GenNAS-Zero).
+Source: Li et al., "Extensible and Efficient Proxy for Neural Architecture Search", ICCV 2023, and its code
+(GenNAS-Zero).
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ class EproxyReadout(Readout):
 class EproxyProxy(Proxy):
     """Eproxy: the loss of a few training steps that regress synthetic targets through a frozen random barrier.
 
-    The network without its classifier is trained on one minibatch by SGD. Each branch takes a feature map, resized to 8×8,
-    through a trained transform (convolution, ReLU, batch norm) and a frozen random convolution, the barrier, to a
-    target made from a seed. No labels are used. The lower the loss at the last forward pass, the better.
+    The network without its classifier is trained on one minibatch by SGD. Each branch takes a feature map, resized to
+    8×8, through a trained transform (convolution, ReLU, batch norm) and a frozen random convolution, the barrier, to
+    a target made from a seed. No labels are used. The lower the loss at the last forward pass, the better.
     """
 
     kind = "eproxy"
@@ -76,7 +77,9 @@ class EproxyProxy(Proxy):
         weight_decay: float = Field(4e-5, ge=0, description="on weights of two or more dimensions")
         init: Init = Field("default", description="how network and transform start")
         barrier_init: Init = Field("default", description="how the barrier is drawn")
-        barrier: bool = Field(True, description="false: the transform meets the target directly (an ablation)")
+        barrier: Literal["frozen", "trained", "none"] = Field(
+            "frozen", description="ablations: trained like the rest, or none, so that the transform meets the target"
+        )
         map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
         branches: tuple[Branch, ...] = Field(
             (Branch.model_validate({}),), min_length=1, max_length=MAX_BRANCHES, description="deepest first"
@@ -160,9 +163,7 @@ class EproxyProxy(Proxy):
         loss = sum(value * readout.decay**i for i, value in enumerate(trace[iteration - 1]))
         if not readout.alpha:
             return loss
-        cost, largest = (
-            (costs.macs, costs.macs_max) if readout.cost == "macs" else (costs.params, costs.params_max)
-        )
+        cost, largest = (costs.macs, costs.macs_max) if readout.cost == "macs" else (costs.params, costs.params_max)
         return loss * (1 - readout.alpha * cost / (readout.cost_max or largest))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ class Task:
     Attributes:
         inputs: [B, C, *spatial].
         targets: [B, target_channels, map_size, …] a branch.
-        barriers: the frozen random layer a branch; empty where the barrier is off.
+        barriers: the random layer a branch, frozen; empty where there is none.
     """
 
     inputs: Tensor
@@ -46,7 +47,7 @@ def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
                 features[name] = make(name, common, inputs.cpu(), options.map_size)
         total = torch.stack([features[name][:, : branch.target_channels] for name in branch.features]).sum(0)
         targets.append((total * branch.level).to(inputs.device))
-        if options.barrier:
+        if options.barrier != "none":
             with torch.device("meta"):
                 barrier = conv(
                     inputs.dim() - 2,
@@ -79,7 +80,7 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     """
     module = as_module(network)
     initialise(module, options.init, generator(seed.weights))
-    transforms = _transforms(network.channels, task.inputs.dim() - 2, seed.common, options)
+    transforms = _transforms(network.channels, task, seed.common, options)
     module.to(task.inputs.device).train()
     transforms.to(task.inputs.device).train()
     optimiser = _optimiser(module, transforms, options)
@@ -87,7 +88,7 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     for iteration in range(options.iterations):
         last = iteration == options.iterations - 1
         with torch.set_grad_enabled(not last):
-            errors = _errors(network, transforms, task, options.map_size)
+            errors = _errors(network, transforms, task, options)
         values = tuple(error.item() for error in errors)
         if not all(map(math.isfinite, values)):
             break
@@ -99,24 +100,25 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     return tuple(trace)
 
 
-def _errors(network: Network, transforms: nn.ModuleList, task: Task, size: int) -> list[Tensor]:
+def _errors(network: Network, transforms: nn.ModuleList, task: Task, options: EproxyProxy.Options) -> list[Tensor]:
     """Mean squared error a branch, deepest first."""
     errors = []
     for i, (maps, transform) in enumerate(zip(network.features(task.inputs), transforms, strict=False)):
-        output = transform(resize(maps, size))
-        if task.barriers:
+        output = transform(resize(maps, options.map_size))
+        if options.barrier == "frozen":
             output = task.barriers[i](output)
         errors.append(F.mse_loss(output, task.targets[i]))
     return errors
 
 
-def _transforms(channels: tuple[int, ...], rank: int, common: int, options: EproxyProxy.Options) -> nn.ModuleList:
+def _transforms(channels: tuple[int, ...], task: Task, common: int, options: EproxyProxy.Options) -> nn.ModuleList:
     """The trained convolution, ReLU and batch norm between each feature map and its barrier."""
+    rank = task.inputs.dim() - 2
     if len(options.branches) > len(channels):
         raise ValueError(f"{len(options.branches)} branches, but the network has {len(channels)} feature maps")
     transforms = nn.ModuleList()
     for index, branch in enumerate(options.branches):
-        width = branch.transform_channels if options.barrier else branch.target_channels
+        width = branch.target_channels if options.barrier == "none" else branch.transform_channels
         with torch.device("meta"):
             transform = nn.Sequential(
                 conv(rank, channels[index], width, branch.transform_kernel, bias=True),
@@ -125,6 +127,8 @@ def _transforms(channels: tuple[int, ...], rank: int, common: int, options: Epro
             )
         transform.to_empty(device="cpu")
         initialise(transform, options.init, generator(derive(common, "transform", index)))
+        if options.barrier == "trained":
+            transform.append(copy.deepcopy(task.barriers[index]).cpu().requires_grad_(True))
         transforms.append(transform)
     return transforms
 

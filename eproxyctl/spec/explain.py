@@ -36,14 +36,18 @@ def problem_of(error: Mapping[str, Any], root: Node, model: type[BaseModel]) -> 
     if kind == "extra_forbidden":
         origin = node.keys.get(key, node.origin)
         known = _fields(model, error["loc"][:-1])
-        return origin.problem(f"unknown key '{key}' in {'.'.join(map(str, path[:-1])) or 'the spec'}", did_you_mean(key, known))
+        return origin.problem(
+            f"unknown key '{key}' in {'.'.join(map(str, path[:-1])) or 'the spec'}", did_you_mean(key, known)
+        )
     if kind == "missing":
         return node.origin.problem(f"'{key}' is missing in {'.'.join(map(str, path[:-1])) or 'the spec'}")
     if kind == "union_tag_invalid":
         kinds = [k.strip(" '") for k in str(error["ctx"]["expected_tags"]).split(",")]
         section = node.child(key) or node
         tag = section.child("kind") or section
-        return tag.origin.problem(f"{name}: there is no '{error['ctx']['tag']}'", did_you_mean(str(error["ctx"]["tag"]), kinds))
+        return tag.origin.problem(
+            f"{name}: there is no '{error['ctx']['tag']}'", did_you_mean(str(error["ctx"]["tag"]), kinds)
+        )
     target = node.child(key) if key else node
     value = (target or node).value
     message = MESSAGES.get(kind, str(error["msg"]).removeprefix("Value error, "))

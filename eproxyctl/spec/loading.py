@@ -141,7 +141,8 @@ def _override(root: Node, override: Override) -> Iterator[str]:
         for key in dropped:
             del node.value[key]
         if dropped:
-            yield f"{override.source}: {'.'.join(steps[:-1])} is now '{value.value}', so its {', '.join(dropped)} no longer apply"
+            section, gone = ".".join(steps[:-1]), ", ".join(dropped)
+            yield f"{override.source}: {section} is now '{value.value}', so its {gone} no longer apply"
     node.value[last] = value
     node.keys[last] = origin
 

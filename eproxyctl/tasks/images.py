@@ -51,7 +51,7 @@ class ImagesTask(Task):
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch
 
-        generator = random.Random(derive(seed, "minibatch"))  # noqa: S311 - not for secrets
+        generator = random.Random(derive(seed, "minibatch"))
         size = fidelity.batch or self.options.batch_size
         images, labels = self.options.source.draw(size * n, generator)
         side = fidelity.resolution or self.options.resolution

@@ -25,7 +25,6 @@ CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_RECORD = 1 + 3 * 32 * 32
 
 
-
 class Photos(Options):
     """Random crops of the two photographs that scikit-learn ships."""
 
@@ -61,7 +60,7 @@ class Digits(Options):
 
         data = load_digits()
         chosen = _choose(len(data.images), n, generator, "the digits")
-        return [np.uint8(data.images[i] * (255 / 16)) for i in chosen], [int(data.target[i]) for i in chosen]
+        return [(data.images[i] * (255 / 16)).astype(np.uint8) for i in chosen], [int(data.target[i]) for i in chosen]
 
 
 class Npz(Options):
@@ -92,7 +91,7 @@ class Npz(Options):
     def _load(self, name: str) -> NDArray[np.uint8] | None:
         try:
             with np.load(self.path, allow_pickle=False) as archive:
-                return archive[name] if name in archive else None
+                return archive.get(name)
         except FileNotFoundError:
             raise DataError(f"no file {self.path}") from None
         except (OSError, ValueError, EOFError) as error:
@@ -205,7 +204,7 @@ def _download_cifar10(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryFile() as archive:
-            with urllib.request.urlopen(CIFAR10_URL, timeout=60) as response:  # noqa: S310 - a fixed https address
+            with urllib.request.urlopen(CIFAR10_URL, timeout=60) as response:
                 while chunk := response.read(1 << 20):
                     archive.write(chunk)
             archive.seek(0)

@@ -134,8 +134,10 @@ def _json_rows(path: Path, text: str, options: TableOptions) -> Iterator[tuple[s
         elif isinstance(row, dict):
             if options.metric is None:
                 raise DataError(f"{path} is a list of records", hint=f"set task.table.metric: {_numeric_fields(row)}")
-            yield where, row if options.key is None else _at(row, options.key, path, where), _at(
-                row, options.metric, path, where
+            yield (
+                where,
+                row if options.key is None else _at(row, options.key, path, where),
+                _at(row, options.metric, path, where),
             )
         else:
             raise DataError(f"{path}: {where} is neither [architecture, value] nor a record")
