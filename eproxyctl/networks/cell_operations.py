@@ -1,14 +1,16 @@
 """The operations of the NDS cells (NASNet, AmoebaNet, PNAS, ENAS, DARTS), for sequences, images and volumes.
 
-Whatever has weights begins with a ReLU in the published code. It is left out here: `Rectified` says whether an operation
-takes the rectified value, which a cell computes once for all of them.
+Whatever has weights begins with a ReLU in the published code. It is left out here: `takes_rectified` says whether an
+operation takes the rectified value, which a cell computes once for all of them.
 Source: DARTS and pycls, `operations.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, cat, nn
-from torch.nn import functional as F
+from torch.nn.functional import pad
 
 from eproxyctl.networks.operations import AVG_POOL, CONV, MAX_POOL, avg_pool, batch_norm, conv
 
@@ -59,12 +61,13 @@ def separable(
 
 def axis_convs(rank: int, channels: int, kernel: int, stride: int) -> nn.Sequential:
     """A convolution along each axis in turn, the last axis first (1×k, then k×1 for images), then batch norm."""
+    layer: Callable[..., nn.Module] = CONV[rank]
     layers: list[nn.Module] = []
     for axis in reversed(range(rank)):
         kernels, strides, paddings = ([1] * rank, [1] * rank, [0] * rank)
         kernels[axis], strides[axis], paddings[axis] = kernel, stride, kernel // 2
         layers.append(
-            CONV[rank](channels, channels, tuple(kernels), stride=tuple(strides), padding=tuple(paddings), bias=False)
+            layer(channels, channels, tuple(kernels), stride=tuple(strides), padding=tuple(paddings), bias=False)
         )
     return nn.Sequential(*layers, batch_norm(rank, channels))
 
@@ -88,11 +91,13 @@ class EvenPool(nn.Module):
     def __init__(self, family: str, rank: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.extra = kernel // 2 if stride == 1 else 0
-        settings = {"stride": stride, "padding": self.extra, "ceil_mode": stride > 1}
+        self.pool: nn.Module
         if family == "avg_pool":
-            self.pool = AVG_POOL[rank](kernel, count_include_pad=False, **settings)
+            self.pool = AVG_POOL[rank](
+                kernel, stride=stride, padding=self.extra, ceil_mode=stride > 1, count_include_pad=False
+            )
         else:
-            self.pool = MAX_POOL[rank](kernel, **settings)
+            self.pool = MAX_POOL[rank](kernel, stride=stride, padding=self.extra, ceil_mode=stride > 1)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled: Tensor = self.pool(x)
@@ -112,6 +117,8 @@ class HalvedSkip(nn.Module):
         self.shift = (0, 1) * rank
 
     def forward(self, x: Tensor) -> Tensor:
-        shifted = F.pad(x, self.shift)[(..., *(slice(1, None) for _ in range(x.dim() - 2)))]
+        shifted = pad(x, self.shift)
+        for axis in range(2, x.dim()):
+            shifted = shifted.narrow(axis, 1, x.shape[axis])
         halved: Tensor = self.norm(cat([self.even(x), self.odd(shifted)], dim=1))
         return halved

@@ -1,7 +1,7 @@
 """Networks of two cells, normal and reduction: the NDS families and DARTS.
 
-Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", ICCV 2019 (pycls, `nas.py`), after Liu et al.,
-"DARTS", ICLR 2019.
+Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", ICCV 2019 (pycls, `nas.py`), after
+Liu et al., "DARTS", ICLR 2019.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, cat, nn
+from torch.nn.functional import relu
 
 from eproxyctl.networks.cell_operations import HalvedSkip, operation, takes_rectified
 from eproxyctl.networks.operations import AVG_POOL, Classifier, batch_norm, conv, conv_bn
 
 Stem = Literal["cifar", "imagenet"]
 Graph = tuple[Sequence[tuple[str, int]], Sequence[Sequence[int]], Sequence[int]]
-"""(terms, sums, concat): values 0 and 1 are the inputs, value k + 2 the sum of the terms in sums[k], a term is an operation
-on an earlier value, and concat lists the values whose channels make the output."""
+"""(terms, sums, concat): values 0 and 1 are the inputs, value k + 2 the sum of the terms in sums[k], a term is an
+operation on an earlier value, and concat lists the values whose channels make the output."""
 BOTH = (0, 1)
 
 
@@ -51,7 +51,7 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         self.terms, self.sums, self.concat = graph
-        self.width = channels
+        self.width, self.reduction = channels, reduction
         self.uses = tuple(uses)
         self.prepare = nn.ModuleList()
         for i in self.uses:
@@ -75,18 +75,19 @@ class Cell(nn.Module):
         for k, summed in enumerate(self.sums):
             for t in summed:
                 if t not in results:
-                    results[t] = self._apply(t, values, rectified)
-            values[k + 2] = sum((results[t] for t in summed[1:]), start=results[summed[0]]) if summed else batch.new_zeros(
-                (len(batch), self.width, *size)
-            )
+                    results[t] = self._term(t, values, rectified)
+            if summed:
+                values[k + 2] = sum((results[t] for t in summed[1:]), start=results[summed[0]])
+            else:
+                values[k + 2] = batch.new_zeros((len(batch), self.width, *size))
         return cat([values[v] for v in self.concat], dim=1)
 
-    def _apply(self, t: int, values: dict[int, Tensor], rectified: dict[int, Tensor]) -> Tensor:
+    def _term(self, t: int, values: dict[int, Tensor], rectified: dict[int, Tensor]) -> Tensor:
         source = self.terms[t][1]
         operand = values[source]
         if self.rectify[t]:
             if source not in rectified:
-                rectified[source] = F.relu(operand)
+                rectified[source] = relu(operand)
             operand = rectified[source]
         result: Tensor = self.operations[t](operand)
         return result
@@ -169,7 +170,7 @@ class CellNetwork(nn.Module):
             output = None
             if str(i) in self.cells:
                 value = self.cells[str(i)]((older, last), batch, size)
-                output = F.relu(value)
+                output = relu(value)
                 if i in self.ends:
                     maps[i] = value
             older, last = last, output
@@ -180,7 +181,7 @@ class CellNetwork(nn.Module):
         size = tuple(batch.shape[2:])
         outputs: list[Tensor] = []
         for stem in self.stems:
-            outputs.append(F.relu(stem(outputs[-1] if outputs else batch)))
+            outputs.append(relu(stem(outputs[-1] if outputs else batch)))
         older, last = (outputs[0], outputs[-1]) if outputs else (None, None)
         if self.stem == "imagenet":
             size = halved(halved(halved(size)))

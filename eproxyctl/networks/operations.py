@@ -79,7 +79,8 @@ def conv_bn(
 
 def avg_pool(rank: int, kernel: int, *, stride: int = 1) -> nn.Module:
     """Average pooling; positions outside the map do not count."""
-    return AVG_POOL[rank](kernel, stride=stride, padding=(kernel - 1) // 2, count_include_pad=False)
+    pool: nn.Module = AVG_POOL[rank](kernel, stride=stride, padding=(kernel - 1) // 2, count_include_pad=False)
+    return pool
 
 
 class Classifier(nn.Module):

@@ -18,7 +18,7 @@ from eproxyctl.spaces.genotype import CODES, Cell, Genotype
 
 INPUTS = (0, 1)
 Atom = int | tuple[str, "Value"] | tuple[str, int]
-"""A term by what it is: an input; a pooling by what it pools; an operation with weights, which are its own, by its edge."""
+"""A term by what it is: an input; a pooling by what it pools; an operation with weights, which it owns, by its edge."""
 Value = frozenset[tuple["Atom", int]]
 """A sum: how often each atom is in it. Empty: zero."""
 
@@ -90,9 +90,7 @@ def simplify(cell: Cell, reduction: bool) -> Graph:
     rows, concat = best
     return Graph(
         tuple((operation, source) for operation, source, _ in rows),
-        tuple(
-            tuple(t for t, (_, _, times) in enumerate(rows) for _ in range(times[k])) for k in range(len(inner))
-        ),
+        tuple(tuple(t for t, (_, _, times) in enumerate(rows) for _ in range(times[k])) for k in range(len(inner))),
         tuple(concat),
     )
 

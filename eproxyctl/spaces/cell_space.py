@@ -164,7 +164,9 @@ class CellSpace(Space):
             return self._checked(from_text(notation, width, depth)).key
         if isinstance(notation, Mapping):
             return self._checked(from_record(notation, width, depth)).key
-        raise InvalidArchitecture(f"not a genotype: {notation!r:.80}", hint=f"a key such as {self.example}, or a record")
+        raise InvalidArchitecture(
+            f"not a genotype: {notation!r:.80}", hint=f"a key such as {self.example}, or a record"
+        )
 
     def canonical(self, key: str) -> str:
         """Width, depth and what the two cells compute, without dead parts and whatever the order of the nodes."""

@@ -9,12 +9,12 @@ from eproxyctl.spaces.nds_cells import FAMILIES
 
 
 class DartsSpace(CellSpace):
-    """DARTS: cells of 4 nodes, each the sum of two operations on earlier values, for search; about 10²⁰ architectures.
+    """DARTS: cells of 4 nodes, each the sum of two operations on earlier values, for search; 6·10²² pairs of cells.
 
-    Seven operations (separable and dilated convolutions 3×3 and 5×5, poolings, skip) and `none`. Two thirds of the
-    genotype choose operations and inputs of the normal cell, the rest those of the reduction cell, which is used at a
-    third and two thirds of the depth. Read and printed in the usual notation, Genotype(normal=[('sep_conv_3x3', 0), …],
-    normal_concat=range(2, 6), …), which leaves width and depth to the options. Networks are those of `nds-cells`.
+    Seven operations (separable and dilated convolutions 3×3 and 5×5, poolings, skip) and `none`. The output of a cell
+    is its four nodes; the reduction cell stands at a third and two thirds of the depth. Genotypes are read and printed
+    in the usual notation, Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …), which leaves width
+    and depth to the options. The networks are those of `nds-cells`.
     """
 
     kind = "darts"
@@ -28,7 +28,6 @@ class DartsSpace(CellSpace):
         depths: tuple[Depth, ...] = Field(
             (20,), min_length=1, description="numbers of cells to choose from; 20 on CIFAR-10, 14 on ImageNet"
         )
-        none: bool = Field(True, description="whether `none` may be drawn; it is always understood")
 
     options: Options
 

@@ -79,7 +79,8 @@ class Cell:
         last = self.nodes + 1
         if not self.concat or len(set(self.concat)) < len(self.concat) or not set(self.concat) <= {*range(2, last + 1)}:
             raise InvalidArchitecture(
-                f"a cell's output cannot be nodes {list(self.concat)}", hint=f"one or more different nodes of 2 to {last}"
+                f"a cell's output cannot be nodes {list(self.concat)}",
+                hint=f"one or more different nodes of 2 to {last}",
             )
 
     @property

@@ -117,9 +117,9 @@ FamilyName = Literal[
 class NdsCellsSpace(CellSpace):
     """NDS cells: networks of a normal and a reduction cell, as in NASNet, AmoebaNet, PNAS, ENAS and DARTS.
 
-    A cell is 5 nodes (DARTS: 4), each the sum of two operations on earlier values; its output is all nodes (DARTS, PNAS)
-    or those no other node takes. The cells at a third and two thirds of the depth halve the resolution. `family` is the
-    name of the published file; DARTS has 5·10²⁰ architectures, of which the files hold samples with their errors.
+    A cell is 5 nodes (DARTS: 4), each the sum of two operations on earlier values; its output is all nodes (DARTS,
+    PNAS) or those no other node takes. The cells at a third and two thirds of the depth halve the resolution. `family`
+    is the name of the published file: DARTS has 10²⁴ architectures, of which the files hold samples with their errors.
     Architectures are named by a key, or given as the published records. Dead parts (`none`, what only reaches it,
     cells no output depends on) are left out of what is scored, never of the size.
     """
@@ -130,17 +130,18 @@ class NdsCellsSpace(CellSpace):
 
     class Options(CellOptions):
         family: FamilyName = Field(
-            "DARTS", description="which file of NDS; _in: widths and depths as on ImageNet; fix-w-d: one width and depth"
+            "DARTS",
+            description="which file of NDS; _in: widths and depths as on ImageNet; fix-w-d: one width and depth",
         )
         widths: tuple[Width, ...] | None = Field(
             None,
             min_length=1,
-            description="widths to draw from; unset: 16, 24, 32, on ImageNet 32, 48, 64, 80, 96; fix-w-d 16 and 32",
+            description="widths to draw from; unset: 16, 24, 32, on ImageNet 32, 48, 64, 80, 96; fix-w-d: 16, 32",
         )
         depths: tuple[Depth, ...] | None = Field(
             None,
             min_length=1,
-            description="depths to draw from; unset: 4, 8, 12, 16, 20, on ImageNet 6, 10, 14, 18, 22; fix-w-d 20 and 22",
+            description="depths to draw from; unset: 4, 8, 12, 16, 20, on ImageNet 6, 10, 14, 18, 22; fix-w-d: 20, 22",
         )
 
     options: Options
