@@ -8,8 +8,9 @@ Source: DARTS and pycls, `operations.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
-from torch import Tensor, cat, nn
+from torch import Tensor, cat, nn, ones_like
 from torch.nn.functional import pad
 
 from eproxyctl.networks.operations import AVG_POOL, CONV, MAX_POOL, avg_pool, batch_norm, conv
@@ -82,27 +83,21 @@ def pool(family: str, rank: int, kernel: int, stride: int) -> nn.Module:
 
 
 class EvenPool(nn.Module):
-    """Pooling over 2×2. At stride 1 the window reaches one beyond the far edge, so that the size stays.
+    """Pooling over 2×2. The window reaches one beyond the far edge, so that the size fits what it is added to.
 
-    The published layer has no padding and so shrinks the map, which does not fit its neighbours in a sum; no record of
-    NDS has one.
+    The published layer has no padding and so shrinks the map at stride 1; no family of NDS draws it.
     """
 
     def __init__(self, family: str, rank: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.extra = kernel // 2 if stride == 1 else 0
-        self.pool: nn.Module
-        if family == "avg_pool":
-            self.pool = AVG_POOL[rank](
-                kernel, stride=stride, padding=self.extra, ceil_mode=stride > 1, count_include_pad=False
-            )
-        else:
-            self.pool = MAX_POOL[rank](kernel, stride=stride, padding=self.extra, ceil_mode=stride > 1)
+        self.average = family == "avg_pool"
+        self.pool: nn.Module = (AVG_POOL if self.average else MAX_POOL)[rank](kernel, stride=stride)
+        self.beyond = (0, kernel - 1) * rank
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled: Tensor = self.pool(x)
-        for axis in range(2, x.dim()):
-            pooled = pooled.narrow(axis, self.extra, pooled.shape[axis] - self.extra)
+        pooled: Tensor = self.pool(pad(x, self.beyond, value=0.0 if self.average else -inf))
+        if self.average:
+            pooled = pooled / self.pool(pad(ones_like(x[:1, :1]), self.beyond))
         return pooled
 
 

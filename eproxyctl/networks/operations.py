@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import chain
 
-from torch import Tensor, nn
+from torch import Tensor, nn, ones_like
+from torch.nn.functional import avg_pool3d, pad
 
 
 class _NoValuesOnMeta(nn.Module):
     """Builds three times as fast on the meta device, where there are no values to set."""
 
     def reset_parameters(self) -> None:
-        if not any(t.is_meta for t in chain(self.parameters(recurse=False), self.buffers(recurse=False))):
+        if not any(t is not None and t.is_meta for t in chain(self._parameters.values(), self._buffers.values())):
             super().reset_parameters()  # type: ignore[misc]
 
 
@@ -39,9 +40,25 @@ class BatchNorm3d(_NoValuesOnMeta, nn.BatchNorm3d):
     """`nn.BatchNorm3d`."""
 
 
+class AvgPool3d(nn.AvgPool3d):
+    """`nn.AvgPool3d` that takes maps smaller than the window too, as poolings of other ranks do."""
+
+    kernel_size: int
+    padding: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        if min(x.shape[2:]) >= self.kernel_size or self.count_include_pad:
+            return super().forward(x)
+        around = (self.padding,) * 6
+        inside = pad(ones_like(x[:1, :1]), around)
+        return avg_pool3d(pad(x, around), self.kernel_size, self.stride) / avg_pool3d(
+            inside, self.kernel_size, self.stride
+        )
+
+
 CONV = {1: Conv1d, 2: Conv2d, 3: Conv3d}
 BATCH_NORM = {1: BatchNorm1d, 2: BatchNorm2d, 3: BatchNorm3d}
-AVG_POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+AVG_POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: AvgPool3d}
 MAX_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 

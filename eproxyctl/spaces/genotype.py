@@ -211,7 +211,7 @@ def from_record(record: Mapping[str, object], width: int, depth: int) -> Genotyp
     """A record of NDS, or its `net`, or a bare genotype; `width` and `depth` where it does not say them."""
     net = record.get("net", record)
     if not isinstance(net, Mapping):
-        raise InvalidArchitecture(f"net is no record: {net!r:.80}")
+        raise InvalidArchitecture(f"net is no record: {net!r:.80}", hint="the names and values that NDS publishes")
     genotype = net.get("genotype", net)
     if isinstance(genotype, str):
         parsed = from_text(genotype, width, depth)
@@ -219,7 +219,7 @@ def from_record(record: Mapping[str, object], width: int, depth: int) -> Genotyp
     elif isinstance(genotype, Mapping):
         normal, reduce = (_record_cell(genotype, name) for name in ("normal", "reduce"))
     else:
-        raise InvalidArchitecture(f"genotype is no record: {genotype!r:.80}")
+        raise InvalidArchitecture(f"genotype is no record: {genotype!r:.80}", hint="normal, normal_concat, …")
     auxiliary = net.get("aux", False)
     if not isinstance(auxiliary, bool):
         raise InvalidArchitecture(f"aux {auxiliary!r:.80}", hint="true or false")

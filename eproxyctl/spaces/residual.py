@@ -124,7 +124,7 @@ def from_record(record: Mapping[str, object]) -> Residual:
     """A record of NDS or its `net`."""
     net = record.get("net", record)
     if not isinstance(net, Mapping):
-        raise InvalidArchitecture(f"net is no record: {net!r:.80}")
+        raise InvalidArchitecture(f"net is no record: {net!r:.80}", hint="the names and values that NDS publishes")
     block = net.get("block_type")
     if not isinstance(block, str) or block not in KINDS:
         raise InvalidArchitecture(f"block_type {block!r:.80}", hint=did_you_mean(str(block), KINDS))

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from eproxyctl.networks.cells import Cell, CellNetwork
-from eproxyctl.networks.residual import Block
+from eproxyctl.networks.residual import Block, ResidualNetwork
 
 DATA = os.environ.get("EPROXYCTL_DATA")
 
@@ -35,13 +36,15 @@ def params(network: nn.Module) -> int:
 
 
 def flops(network: nn.Module, side: int = 224) -> int:
-    """The published `flops` of a network on the meta device.
+    """The published `flops` of a network with the ImageNet stem, on the meta device.
 
     Multiply-adds as we count them, plus what the published tool adds: one for each ReLU, kernel area for each pooled
-    value, one for each globally pooled value, biases; and dilated kernels taken for undilated ones, whose padding then
-    makes a larger map.
+    value, biases; dilated kernels are taken for undilated ones, whose padding then makes a larger map. Of networks of
+    cells it counts each globally pooled value; of residual ones instead four for each normalised value, and one for
+    each projected one.
     """
     total = 0
+    residual = isinstance(network, ResidualNetwork)
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         nonlocal total
@@ -54,8 +57,10 @@ def flops(network: nn.Module, side: int = 224) -> int:
             total += output.numel() * module.kernel_size**2
         elif isinstance(module, nn.ReLU):
             total += output.numel()
+        elif isinstance(module, _BatchNorm):
+            total += 4 * residual * output.numel()
         elif isinstance(module, Block):
-            total += output.numel()
+            total += output.numel() * (1 if module.shortcut is None else 2)
         elif isinstance(module, Cell):
             value = output.numel() // len(module.concat)
             total += sum(x.numel() for x in inputs[0])
@@ -68,7 +73,7 @@ def flops(network: nn.Module, side: int = 224) -> int:
     with torch.no_grad(), torch.device("meta"):
         last = network.features(torch.empty(1, 3, side, side))[0]
         network.classifier(last)
-    total += last.numel()
-    if isinstance(network, CellNetwork) and network.stem == "imagenet":
+    if isinstance(network, CellNetwork):
+        total += last.numel()
         total += network.stems[1][0].in_channels * (side // 4) ** 2
     return total

@@ -10,7 +10,6 @@ from published import params
 
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.initialise import generator, initialise
-from eproxyctl.networks.size import count
 from eproxyctl.spaces.darts import DartsSpace
 from eproxyctl.spaces.nds_cells import NdsCellsSpace
 
@@ -25,14 +24,12 @@ def darts(**options: object) -> DartsSpace:
 
 
 def test_the_published_network_has_its_published_size() -> None:
-    """DARTS (second order): 3,349,342 parameters on CIFAR-10; on ImageNet 4,718,752 and 574 million multiply-adds."""
+    """DARTS (second order): 3,349,342 parameters on CIFAR-10; 4,718,752 on ImageNet."""
     cifar = darts()
     assert params(cifar.build(cifar.parse(DARTS_V2), (3, 32, 32), 10, pruned=False)) == 3_349_342
     imagenet = darts(widths=(48,), depths=(14,), stem="imagenet")
-    key, shape = imagenet.parse(DARTS_V2), (3, 224, 224)
-    size, macs = count(lambda: imagenet.build(key, shape, 1000, pruned=False), shape)
-    assert size == 4_718_752
-    assert macs == pytest.approx(574e6, rel=0.01)
+    with torch.device("meta"):
+        assert params(imagenet.build(imagenet.parse(DARTS_V2), (3, 224, 224), 1000, pruned=False)) == 4_718_752
 
 
 def test_notation_is_read_in_every_spelling_and_printed() -> None:

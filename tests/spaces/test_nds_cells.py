@@ -22,6 +22,7 @@ from eproxyctl.spaces.genotype import CODES, Cell, Genotype, from_key
 from eproxyctl.spaces.nds_cells import FamilyName, NdsCellsSpace
 
 FAMILIES = get_args(FamilyName)
+EVERY = 4  # set to 1 for all 859 records, which take a minute
 BASES = ("DARTS", "ENAS", "PNAS", "NASNet", "Amoeba")
 AMOEBA = {  # AmoebaNet-A, as pycls has it
     "normal": [
@@ -71,12 +72,12 @@ def tie(network: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize("family", ["DARTS_in", "ENAS_in", "NASNet_in"])
-def test_every_published_count_of_parameters_is_met(family: str) -> None:
+def test_published_counts_of_parameters_are_met(family: str) -> None:
     spaces = space(family, stem="imagenet")
     with torch.device("meta"):
         wrong = [
             record["params"]
-            for record in records(family)
+            for record in records(family)[::EVERY]
             if params(spaces.build(spaces.parse(record), (3, 224, 224), 1000, pruned=False)) != record["params"]
         ]
     assert not wrong
@@ -85,7 +86,7 @@ def test_every_published_count_of_parameters_is_met(family: str) -> None:
 def test_published_parameters_of_fixed_width_and_depth_are_met() -> None:
     spaces = space("DARTS_fix-w-d_in", stem="imagenet")
     with torch.device("meta"):
-        for record in records("DARTS_fix-w-d_in")[::20]:
+        for record in records("DARTS_fix-w-d_in")[:: EVERY**3]:
             network = spaces.build(spaces.parse(record), (3, 224, 224), 1000, pruned=False)
             assert params(network) == record["params"]
 
@@ -93,7 +94,7 @@ def test_published_parameters_of_fixed_width_and_depth_are_met() -> None:
 @pytest.mark.parametrize("family", ["DARTS_in", "ENAS_in", "NASNet_in", "DARTS_fix-w-d_in"])
 def test_published_flops_are_explained_to_the_last(family: str) -> None:
     spaces = space(family, stem="imagenet")
-    for record in records(family)[::40]:
+    for record in records(family)[:: 60 if "fix" not in family else 200]:
         k = spaces.parse(record)
         with torch.device("meta"):
             network = spaces.build(k, (3, 224, 224), 1000, pruned=False)
@@ -169,8 +170,10 @@ def test_a_changed_choice_is_another_architecture(family: str, seed: int, data: 
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner, max_size=9)
-        | st.dictionaries(st.sampled_from(["net", "genotype", "normal", "normal_concat", "width", "reduce"]), inner),
+        lambda inner: (
+            st.lists(inner, max_size=9)
+            | st.dictionaries(st.sampled_from(["net", "genotype", "normal", "normal_concat", "width", "reduce"]), inner)
+        ),
         max_leaves=20,
     )
 )
@@ -225,7 +228,13 @@ def test_what_is_wrong_is_said(notation: object, says: str) -> None:
 def test_missing_and_foreign_choices_are_refused() -> None:
     spaces = space()
     choices = spaces.choices(spaces.largest())
-    for change in ({"normal_2a": "sep_conv_9x9"}, {"normal_2a_input": 2}, {"width": 0}, {"width": "8"}, {"depth": True}):
+    for change in (
+        {"normal_2a": "sep_conv_9x9"},
+        {"normal_2a_input": 2},
+        {"width": 0},
+        {"width": "8"},
+        {"depth": True},
+    ):
         with pytest.raises(InvalidArchitecture):
             spaces.encode({**choices, **change})
     with pytest.raises(InvalidArchitecture, match="no choice for"):

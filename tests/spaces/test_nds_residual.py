@@ -146,13 +146,13 @@ def test_what_is_wrong_is_said(notation: object, says: str) -> None:
     st.sampled_from(FAMILIES),
     st.sampled_from(("cifar", "imagenet")),
     st.integers(0, 10**6),
-    st.sampled_from((Fidelity(width=0.1, depth=0.1), Fidelity(width=0.3, depth=0.2), Fidelity(width=0.001, depth=0.05))),
+    st.sampled_from(
+        (Fidelity(width=0.1, depth=0.1), Fidelity(width=0.3, depth=0.2), Fidelity(width=0.001, depth=0.05))
+    ),
     st.sampled_from(((3, 17, 16), (2, 40), (1, 16, 16, 9))),
 )
 @settings(max_examples=20, deadline=None)
-def test_features_are_as_stated(
-    family: str, stem: str, seed: int, fidelity: Fidelity, shape: tuple[int, ...]
-) -> None:
+def test_features_are_as_stated(family: str, stem: str, seed: int, fidelity: Fidelity, shape: tuple[int, ...]) -> None:
     spaces = space(family, stem=stem)
     network = spaces.build(next(spaces.sample(seed)), shape, 7, fidelity)
     initialise(network, "xavier_normal", generator(0))
