@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import flops, params, records
+from published import AMOEBA, flops, params, records
 from torch import nn
 
 from eproxyctl.contracts import Fidelity
@@ -24,18 +24,6 @@ from eproxyctl.spaces.nds_cells import FamilyName, NdsCellsSpace
 FAMILIES = get_args(FamilyName)
 EVERY = 4  # set to 1 for all 859 records, which take a minute
 BASES = ("DARTS", "ENAS", "PNAS", "NASNet", "Amoeba")
-AMOEBA = {  # AmoebaNet-A, as pycls has it
-    "normal": [
-        ["avg_pool_3x3", 0], ["max_pool_3x3", 1], ["sep_conv_3x3", 0], ["sep_conv_5x5", 2], ["sep_conv_3x3", 0],
-        ["avg_pool_3x3", 3], ["sep_conv_3x3", 1], ["skip_connect", 1], ["skip_connect", 0], ["avg_pool_3x3", 1],
-    ],
-    "normal_concat": [4, 5, 6],
-    "reduce": [
-        ["avg_pool_3x3", 0], ["sep_conv_3x3", 1], ["max_pool_3x3", 0], ["sep_conv_7x7", 2], ["sep_conv_7x7", 0],
-        ["avg_pool_3x3", 1], ["max_pool_3x3", 0], ["max_pool_3x3", 1], ["conv_7x1_1x7", 0], ["sep_conv_3x3", 5],
-    ],
-    "reduce_concat": [3, 4, 6],
-}  # fmt: skip
 
 
 def space(family: str = "DARTS", **options: Any) -> NdsCellsSpace:
