@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 
-import torch.nn.functional as F
+from torch.nn.functional import relu
 from torch import Tensor, nn
 
 Terms = Sequence[tuple[str, int]]
@@ -70,7 +70,7 @@ class Cell(nn.Module):
                 if source != k:
                     continue
                 if self.rectified[t]:
-                    rectified = F.relu(value) if rectified is None else rectified
+                    rectified = relu(value) if rectified is None else rectified
                     results[t] = self.operations[t](rectified)
                 else:
                     results[t] = self.operations[t](value)

@@ -96,7 +96,8 @@ def simplify(cell: Cell) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[int, 
         candidates.append(rows)
     best = min(candidates)
     sums = tuple(
-        tuple(t for t, (_, _, times) in enumerate(best) for _ in range(times[k])) for k in range(len(inputs - {identity}) + 1)
+        tuple(t for t, (_, _, times) in enumerate(best) for _ in range(times[k]))
+        for k in range(len(inputs - {identity}) + 1)
     )
     return tuple((operation, source) for operation, source, _ in best), sums
 

@@ -1,0 +1,289 @@
+"""NAS-Bench-101: a cell is a graph of up to seven vertices and nine edges, an operation on each inner vertex."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydantic import Field, PositiveInt
+
+from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+
+VERTICES, EDGES = 7, 9
+OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+"""In the benchmark's own order, which its hash depends on."""
+LETTERS = {"c3": "conv3x3-bn-relu", "c1": "conv1x1-bn-relu", "mp": "maxpool3x3"}
+CODES = ("input", "output", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
+"""What the numbers of the flat notation mean."""
+PAIRS = tuple(itertools.combinations(range(VERTICES), 2))
+VERTEX = re.compile(r"(\w\w)~(\d+)")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell without dead parts, its vertices in an order in which edges go forward.
+
+    Attributes:
+        operations: of the inner vertices, which are numbered from 1; 0 is the input, the last the output.
+        sources: for each vertex from 1 to the output, the vertices that feed it, ascending.
+    """
+
+    operations: tuple[str, ...]
+    sources: tuple[tuple[int, ...], ...]
+
+    @property
+    def edges(self) -> int:
+        return sum(map(len, self.sources))
+
+
+class NasBench101Space(Space):
+    """NAS-Bench-101: 423,624 cells, each a graph of at most seven vertices and nine edges.
+
+    A vertex is a 3×3 convolution, a 1×1 convolution or a 3×3 max-pooling of the sum of what feeds it; the output
+    joins what feeds it side by side. A network is a stem of 128 channels and three stacks of three equal cells, with
+    pooling and twice the channels from stack to stack. Vertices off every path from input to output are left out.
+    Cells equal but for the order of their vertices share their canonical name, the benchmark's own hash.
+    """
+
+    kind = "nasbench101"
+    ranks = (1, 2, 3)
+    example = "c3~0+c1~01+mp~1+c3~23+out~034"
+    source = "Ying et al., NAS-Bench-101, ICML 2019"
+
+    class Options(SpaceOptions):
+        channels: PositiveInt = Field(128, description="channels of the stem and the first stack")
+        stacks: PositiveInt = Field(3, description="stacks of cells; each halves the resolution of the one before")
+        cells: PositiveInt = Field(3, description="cells a stack")
+
+    options: Options
+
+    def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
+        edges: dict[str, tuple[Choice, ...]] = {f"{a}-{b}": (False, True) for a, b in PAIRS}
+        return edges | {f"operation-{v}": OPERATIONS for v in range(1, VERTICES - 1)}
+
+    def encode(self, choices: Mapping[str, Choice]) -> str:
+        chosen = checked(choices, self.parameters())
+        pairs = frozenset((a, b) for a, b in PAIRS if chosen[f"{a}-{b}"])
+        return _key(_prune(pairs, tuple(str(chosen[f"operation-{v}"]) for v in range(1, VERTICES - 1))))
+
+    def choices(self, key: str) -> dict[str, Choice]:
+        """Unused vertices stand before the output, without edges."""
+        graph = _graph(key)
+        last = len(graph.sources)
+        edges = {(a, b if b < last else VERTICES - 1) for b, row in enumerate(graph.sources, start=1) for a in row}
+        padded = graph.operations + OPERATIONS[:1] * (VERTICES - 1 - last)
+        chosen: dict[str, Choice] = {f"{a}-{b}": (a, b) in edges for a, b in PAIRS}
+        return chosen | {f"operation-{v}": operation for v, operation in enumerate(padded, start=1)}
+
+    def parse(self, notation: object) -> str:
+        """The key itself; [adjacency, operations]; the benchmark's own record of both; 49 bits and 7 operations."""
+        if isinstance(notation, str):
+            text = notation.strip()
+            return self.parse(literal(text)) if text[:1] in ("[", "(", "{") else _key(_graph(text))
+        if isinstance(notation, Mapping) and {"module_adjacency", "module_operations"} <= set(notation):
+            return _key(_from_matrix(notation["module_adjacency"], notation["module_operations"]))
+        items = listed(notation)
+        if items is not None and len(items) == 2:
+            return _key(_from_matrix(*items))
+        flat = integers(notation)
+        if flat is not None and len(flat) == VERTICES * VERTICES + VERTICES:
+            return _key(_from_flat(flat))
+        raise InvalidArchitecture(
+            f"not a NAS-Bench-101 architecture: {shown(notation)}",
+            hint=f"write it as {self.example} or as [adjacency, operations]",
+        )
+
+    def canonical(self, key: str) -> str:
+        """The benchmark's hash of the graph, equal for graphs that differ in the order of their vertices only."""
+        return _hash(_graph(key))
+
+    def largest(self) -> str:
+        """The longest chain of 3×3 convolutions, at full width; the edges left add projections of the input."""
+        return "c3~0+c3~01+c3~02+c3~03+c3~4+out~5"
+
+    def traits(self, key: str) -> dict[str, float]:
+        graph = _graph(key)
+        counts = Counter(graph.operations)
+        traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
+        lengths, convolutions = _path_lengths(graph), _path_lengths(graph, parametric=True)
+        return traits | {
+            "vertices": float(len(graph.sources) + 1),
+            "edges": float(graph.edges),
+            "width": float(len(graph.sources[-1])),
+            "input_edges": float(sum(0 in row for row in graph.sources)),
+            "paths": float(len(lengths)),
+            "depth": float(max(lengths)),
+            "mean_path": sum(lengths) / len(lengths),
+            "parametric_depth": float(max(convolutions)),
+        }
+
+    def size(self) -> int:
+        """Canonical cells, as the benchmark counts them."""
+        return 423_624
+
+    def build(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
+    ) -> Network:
+        """Pruned has its vertices in canonical order, which may move the odd channel of a join that divides unevenly."""
+        from eproxyctl.networks.nasbench101 import NasBench101
+
+        graph = canonical_order(_graph(key)) if pruned else _graph(key)
+        channels = fidelity.scale(self.options.channels, fidelity.width)
+        if channels < len(graph.sources[-1]):
+            raise InvalidArchitecture(
+                f"{channels} channels cannot be shared by the {len(graph.sources[-1])} vertices that {key} joins",
+                hint="raise channels, or the proxy's fidelity width",
+            )
+        return NasBench101(
+            shape,
+            outputs,
+            channels=channels,
+            stacks=self.options.stacks,
+            cells=fidelity.scale(self.options.cells, fidelity.depth),
+            operations=graph.operations,
+            sources=graph.sources,
+        )
+
+
+def _key(graph: Graph) -> str:
+    names = {operation: letters for letters, operation in LETTERS.items()}
+    heads = [*(names[operation] for operation in graph.operations), "out"]
+    return "+".join(f"{head}~{''.join(map(str, row))}" for head, row in zip(heads, graph.sources, strict=True))
+
+
+@lru_cache(maxsize=65_536)
+def _graph(key: str) -> Graph:
+    *inner, last = key.split("+")
+    vertices = [VERTEX.fullmatch(text) for text in inner]
+    output = re.fullmatch(r"out~(\d+)", last)
+    if output is None or len(inner) > VERTICES - 2 or not all(vertices):
+        raise InvalidArchitecture(f"not a NAS-Bench-101 key: {shown(key)}", hint=f"write it as {NasBench101Space.example}")
+    matches = [match for match in vertices if match]
+    for match in matches:
+        if match[1] not in LETTERS:
+            raise InvalidArchitecture(f"no operation '{match[1]}' in {key}", hint="known: " + ", ".join(LETTERS))
+    rows = [*(match[2] for match in matches), output[1]]
+    pairs = {(int(a), b) for b, row in enumerate(rows, start=1) for a in row}
+    _forward(pairs)
+    # The output is vertex 6 wherever the inner ones end.
+    moved = frozenset((a, b if b < len(rows) else VERTICES - 1) for a, b in pairs)
+    return _prune(moved, tuple(LETTERS[match[1]] for match in matches))
+
+
+def _from_matrix(adjacency: object, operations: object) -> Graph:
+    names = listed(operations)
+    matrix = [integers(row) for row in listed(adjacency) or ()]
+    rows = [row for row in matrix if row is not None]
+    if names is None or not 2 <= len(names) == len(matrix) or {len(row) for row in rows} != {len(names)}:
+        raise InvalidArchitecture(
+            f"not a square adjacency matrix with an operation a vertex: {shown([adjacency, operations])}",
+            hint="write it as [[[0, 1], [0, 0]], ['input', 'output']]",
+        )
+    if names[0] != "input" or names[-1] != "output":
+        raise InvalidArchitecture(f"operations go from 'input' to 'output', not {names[0]!r} to {names[-1]!r}")
+    for name in names[1:-1]:
+        if name not in OPERATIONS:
+            raise InvalidArchitecture(f"no operation {shown(name)!r}", hint=did_you_mean(str(name), OPERATIONS))
+    if {entry for row in rows for entry in row} - {0, 1}:
+        raise InvalidArchitecture(f"an adjacency matrix holds 0 and 1 only: {shown(adjacency)}")
+    pairs = {(a, b) for a, row in enumerate(rows) for b, entry in enumerate(row) if entry}
+    _forward(pairs)
+    return _prune(frozenset(pairs), tuple(map(str, names[1:-1])), last=len(names) - 1)
+
+
+def _from_flat(flat: tuple[int, ...]) -> Graph:
+    codes = flat[VERTICES * VERTICES :]
+    if any(not 0 <= code < len(CODES) for code in codes) or codes.count(1) != 1:
+        raise InvalidArchitecture(
+            f"not the operations of a cell: {codes}",
+            hint="0 input, then 2 maxpool3x3, 3 conv1x1-bn-relu, 4 conv3x3-bn-relu, at the end 1 output",
+        )
+    size = codes.index(1) + 1
+    rows = [flat[VERTICES * row : VERTICES * (row + 1)] for row in range(VERTICES)]
+    if any(codes[size:]) or any(map(any, rows[size:])) or any(any(row[size:]) for row in rows):
+        raise InvalidArchitecture("vertices after the output of a cell", hint="pad with zeros after the output")
+    return _from_matrix([row[:size] for row in rows[:size]], [CODES[code] for code in codes[:size]])
+
+
+def _forward(pairs: set[tuple[int, int]]) -> None:
+    for a, b in sorted(pairs):
+        if a >= b:
+            raise InvalidArchitecture(
+                f"the edge from vertex {a} to vertex {b} does not go forward",
+                hint="number the vertices so that every edge goes from a lower to a higher one; a cycle has no such order",
+            )
+
+
+def _prune(pairs: frozenset[tuple[int, int]], operations: tuple[str, ...], last: int = VERTICES - 1) -> Graph:
+    """The part of the graph on paths from vertex 0 to vertex `last`; InvalidArchitecture where that is none or too big."""
+    reached, needed = {0}, {last}
+    for a, b in sorted(pairs):
+        if a in reached:
+            reached.add(b)
+    for a, b in sorted(pairs, reverse=True, key=lambda pair: pair[1]):
+        if b in needed:
+            needed.add(a)
+    live = sorted(reached & needed)
+    if len(live) < 2:
+        raise InvalidArchitecture("no path from input to output", hint="join vertex 0 to the last one")
+    sources = tuple(tuple(live.index(a) for a in live if (a, b) in pairs) for b in live[1:])
+    graph = Graph(tuple(operations[v - 1] for v in live[1:-1]), sources)
+    if len(live) > VERTICES or graph.edges > EDGES:
+        raise InvalidArchitecture(
+            f"a cell of {len(live)} vertices and {graph.edges} edges",
+            hint=f"the benchmark has at most {VERTICES} vertices and {EDGES} edges",
+        )
+    return graph
+
+
+@lru_cache(maxsize=65_536)
+def canonical_order(graph: Graph) -> Graph:
+    """The same graph in the least of the orders in which edges go forward; equal for isomorphic graphs."""
+    size = len(graph.operations)
+    candidates = []
+    for order in itertools.permutations(range(1, size + 1)):
+        place = {0: 0, size + 1: size + 1} | {v: i for i, v in enumerate(order, start=1)}
+        if all(place[a] < place[b] for b, row in enumerate(graph.sources, start=1) for a in row):
+            operations = tuple(graph.operations[v - 1] for v in order)
+            sources = tuple(tuple(sorted(place[a] for a in graph.sources[v - 1])) for v in (*order, size + 1))
+            candidates.append((operations, sources))
+    return Graph(*min(candidates))
+
+
+@lru_cache(maxsize=65_536)
+def _hash(graph: Graph) -> str:
+    """The benchmark's `hash_module`: each vertex's degrees and operation, then, over and over, its neighbours' hashes."""
+    size = len(graph.sources) + 1
+    before: list[Sequence[int]] = [(), *graph.sources]
+    after = [[b for b in range(size) if a in before[b]] for a in range(size)]
+    labels = [-1, *map(OPERATIONS.index, graph.operations), -2]
+    hashes = [_md5(str((len(after[v]), len(before[v]), labels[v]))) for v in range(size)]
+    for _ in range(size):
+        fed = ["".join(sorted(hashes[w] for w in before[v])) for v in range(size)]
+        feeding = ["".join(sorted(hashes[w] for w in after[v])) for v in range(size)]
+        hashes = [_md5(f"{fed[v]}|{feeding[v]}|{hashes[v]}") for v in range(size)]
+    return _md5(str(sorted(hashes)))
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _path_lengths(graph: Graph, *, parametric: bool = False) -> list[int]:
+    """Operations along each path from input to output, all of them or the convolutions only."""
+    weights = [operation != "maxpool3x3" if parametric else True for operation in graph.operations]
+    lengths: list[list[int]] = [[0]]
+    for row, weight in zip(graph.sources, [*weights, False], strict=True):
+        lengths.append([length + weight for a in row for length in lengths[a]])
+    return lengths[-1]
