@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 
-from torch.nn.functional import relu
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 Terms = Sequence[tuple[str, int]]
 Sums = Sequence[Sequence[int]]

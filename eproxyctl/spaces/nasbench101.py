@@ -135,7 +135,7 @@ class NasBench101Space(Space):
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
     ) -> Network:
-        """Pruned has its vertices in canonical order, which may move the odd channel of a join that divides unevenly."""
+        """Pruned has its vertices in canonical order, which may move the odd channels of an uneven join."""
         from eproxyctl.networks.nasbench101 import NasBench101
 
         graph = canonical_order(_graph(key)) if pruned else _graph(key)
@@ -168,7 +168,9 @@ def _graph(key: str) -> Graph:
     vertices = [VERTEX.fullmatch(text) for text in inner]
     output = re.fullmatch(r"out~(\d+)", last)
     if output is None or len(inner) > VERTICES - 2 or not all(vertices):
-        raise InvalidArchitecture(f"not a NAS-Bench-101 key: {shown(key)}", hint=f"write it as {NasBench101Space.example}")
+        raise InvalidArchitecture(
+            f"not a NAS-Bench-101 key: {shown(key)}", hint=f"write it as {NasBench101Space.example}"
+        )
     matches = [match for match in vertices if match]
     for match in matches:
         if match[1] not in LETTERS:
@@ -221,12 +223,12 @@ def _forward(pairs: set[tuple[int, int]]) -> None:
         if a >= b:
             raise InvalidArchitecture(
                 f"the edge from vertex {a} to vertex {b} does not go forward",
-                hint="number the vertices so that every edge goes from a lower to a higher one; a cycle has no such order",
+                hint="number the vertices so that all edges go from a lower to a higher one; a cycle has no such order",
             )
 
 
 def _prune(pairs: frozenset[tuple[int, int]], operations: tuple[str, ...], last: int = VERTICES - 1) -> Graph:
-    """The part of the graph on paths from vertex 0 to vertex `last`; InvalidArchitecture where that is none or too big."""
+    """What lies on paths from vertex 0 to vertex `last`; InvalidArchitecture where that is nothing or too big."""
     reached, needed = {0}, {last}
     for a, b in sorted(pairs):
         if a in reached:
@@ -263,7 +265,7 @@ def canonical_order(graph: Graph) -> Graph:
 
 @lru_cache(maxsize=65_536)
 def _hash(graph: Graph) -> str:
-    """The benchmark's `hash_module`: each vertex's degrees and operation, then, over and over, its neighbours' hashes."""
+    """The benchmark's `hash_module`: a vertex's degrees and operation, then, over and over, its neighbours' hashes."""
     size = len(graph.sources) + 1
     before: list[Sequence[int]] = [(), *graph.sources]
     after = [[b for b in range(size) if a in before[b]] for a in range(size)]
