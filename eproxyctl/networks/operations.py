@@ -61,9 +61,7 @@ class Classifier(nn.Module):
 
 def conv_bn_relu(rank: int, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
     """Convolution without bias, batch normalisation, ReLU."""
-    return nn.Sequential(
-        conv(rank, inputs, outputs, kernel, stride=stride), batch_norm(rank, outputs), nn.ReLU()
-    )
+    return nn.Sequential(conv(rank, inputs, outputs, kernel, stride=stride), batch_norm(rank, outputs), nn.ReLU())
 
 
 def max_pool(rank: int, kernel: int, *, stride: int = 1) -> nn.Module:

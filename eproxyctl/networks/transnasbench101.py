@@ -49,15 +49,15 @@ class FactorizedReduce(nn.Module):
     def __init__(self, rank: int, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         half = outputs // 2
-        self.first = conv(rank, inputs, half, 1, stride=stride) if half else None
+        self.first = conv(rank, inputs, half, 1, stride=stride)
         self.second = conv(rank, inputs, outputs - half, 1, stride=stride)
         self.norm = batch_norm(rank, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        axes = x.ndim - 2
-        moved = pad(x, (0, 1) * axes)[(..., *[slice(1, None)] * axes)]
-        halves = [self.second(moved)] if self.first is None else [self.first(x), self.second(moved)]
-        out: Tensor = self.norm(torch.cat(halves, 1))
+        moved = pad(x, (0, 1) * (x.ndim - 2))
+        for axis in range(2, x.ndim):
+            moved = moved.narrow(axis, 1, x.shape[axis])
+        out: Tensor = self.norm(torch.cat([self.first(x), self.second(moved)], 1))
         return out
 
 
@@ -71,8 +71,8 @@ class ResidualBlock(nn.Module):
         self.shortcut = conv_bn(rank, inputs, outputs, 1, stride=stride) if project else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        main: Tensor = self.second(relu(self.first(relu(x))))
-        return self.shortcut(x) + main
+        out: Tensor = self.second(relu(self.first(relu(x)))) + self.shortcut(x)
+        return out
 
 
 class TransNasBench101(nn.Module):

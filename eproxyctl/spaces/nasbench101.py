@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,36 +13,25 @@ from pydantic import Field, PositiveInt
 
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.spaces.graphs import (
+    OPERATIONS,
+    VERTICES,
+    Graph,
+    canonical_order,
+    fingerprint,
+    path_lengths,
+    prune,
+)
 from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
-VERTICES, EDGES = 7, 9
-OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-"""In the benchmark's own order, which its hash depends on."""
 LETTERS = {"c3": "conv3x3-bn-relu", "c1": "conv1x1-bn-relu", "mp": "maxpool3x3"}
 CODES = ("input", "output", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
 """What the numbers of the flat notation mean."""
 PAIRS = tuple(itertools.combinations(range(VERTICES), 2))
-VERTEX = re.compile(r"(\w\w)~(\d+)")
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A cell without dead parts, its vertices in an order in which edges go forward.
-
-    Attributes:
-        operations: of the inner vertices, which are numbered from 1; 0 is the input, the last the output.
-        sources: for each vertex from 1 to the output, the vertices that feed it, ascending.
-    """
-
-    operations: tuple[str, ...]
-    sources: tuple[tuple[int, ...], ...]
-
-    @property
-    def edges(self) -> int:
-        return sum(map(len, self.sources))
+VERTEX = re.compile(r"(\w\w)~([0-9]+)")
 
 
 class NasBench101Space(Space):
@@ -74,8 +61,8 @@ class NasBench101Space(Space):
 
     def encode(self, choices: Mapping[str, Choice]) -> str:
         chosen = checked(choices, self.parameters())
-        pairs = frozenset((a, b) for a, b in PAIRS if chosen[f"{a}-{b}"])
-        return _key(_prune(pairs, tuple(str(chosen[f"operation-{v}"]) for v in range(1, VERTICES - 1))))
+        pairs = {(a, b) for a, b in PAIRS if chosen[f"{a}-{b}"]}
+        return _key(prune(pairs, [str(chosen[f"operation-{v}"]) for v in range(1, VERTICES - 1)], last=VERTICES - 1))
 
     def choices(self, key: str) -> dict[str, Choice]:
         """Unused vertices stand before the output, without edges."""
@@ -106,7 +93,7 @@ class NasBench101Space(Space):
 
     def canonical(self, key: str) -> str:
         """The benchmark's hash of the graph, equal for graphs that differ in the order of their vertices only."""
-        return _hash(_graph(key))
+        return fingerprint(_graph(key))
 
     def largest(self) -> str:
         """The longest chain of 3×3 convolutions, at full width; the edges left add projections of the input."""
@@ -116,7 +103,7 @@ class NasBench101Space(Space):
         graph = _graph(key)
         counts = Counter(graph.operations)
         traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        lengths, convolutions = _path_lengths(graph), _path_lengths(graph, parametric=True)
+        lengths, convolutions = path_lengths(graph), path_lengths(graph, parametric=True)
         return traits | {
             "vertices": float(len(graph.sources) + 1),
             "edges": float(graph.edges),
@@ -166,7 +153,7 @@ def _key(graph: Graph) -> str:
 def _graph(key: str) -> Graph:
     *inner, last = key.split("+")
     vertices = [VERTEX.fullmatch(text) for text in inner]
-    output = re.fullmatch(r"out~(\d+)", last)
+    output = re.fullmatch(r"out~([0-9]+)", last)
     if output is None or len(inner) > VERTICES - 2 or not all(vertices):
         raise InvalidArchitecture(
             f"not a NAS-Bench-101 key: {shown(key)}", hint=f"write it as {NasBench101Space.example}"
@@ -177,10 +164,7 @@ def _graph(key: str) -> Graph:
             raise InvalidArchitecture(f"no operation '{match[1]}' in {key}", hint="known: " + ", ".join(LETTERS))
     rows = [*(match[2] for match in matches), output[1]]
     pairs = {(int(a), b) for b, row in enumerate(rows, start=1) for a in row}
-    _forward(pairs)
-    # The output is vertex 6 wherever the inner ones end.
-    moved = frozenset((a, b if b < len(rows) else VERTICES - 1) for a, b in pairs)
-    return _prune(moved, tuple(LETTERS[match[1]] for match in matches))
+    return prune(pairs, [LETTERS[match[1]] for match in matches], last=len(rows))
 
 
 def _from_matrix(adjacency: object, operations: object) -> Graph:
@@ -200,8 +184,7 @@ def _from_matrix(adjacency: object, operations: object) -> Graph:
     if {entry for row in rows for entry in row} - {0, 1}:
         raise InvalidArchitecture(f"an adjacency matrix holds 0 and 1 only: {shown(adjacency)}")
     pairs = {(a, b) for a, row in enumerate(rows) for b, entry in enumerate(row) if entry}
-    _forward(pairs)
-    return _prune(frozenset(pairs), tuple(map(str, names[1:-1])), last=len(names) - 1)
+    return prune(pairs, [*map(str, names[1:-1])], last=len(names) - 1)
 
 
 def _from_flat(flat: tuple[int, ...]) -> Graph:
@@ -216,76 +199,3 @@ def _from_flat(flat: tuple[int, ...]) -> Graph:
     if any(codes[size:]) or any(map(any, rows[size:])) or any(any(row[size:]) for row in rows):
         raise InvalidArchitecture("vertices after the output of a cell", hint="pad with zeros after the output")
     return _from_matrix([row[:size] for row in rows[:size]], [CODES[code] for code in codes[:size]])
-
-
-def _forward(pairs: set[tuple[int, int]]) -> None:
-    for a, b in sorted(pairs):
-        if a >= b:
-            raise InvalidArchitecture(
-                f"the edge from vertex {a} to vertex {b} does not go forward",
-                hint="number the vertices so that all edges go from a lower to a higher one; a cycle has no such order",
-            )
-
-
-def _prune(pairs: frozenset[tuple[int, int]], operations: tuple[str, ...], last: int = VERTICES - 1) -> Graph:
-    """What lies on paths from vertex 0 to vertex `last`; InvalidArchitecture where that is nothing or too big."""
-    reached, needed = {0}, {last}
-    for a, b in sorted(pairs):
-        if a in reached:
-            reached.add(b)
-    for a, b in sorted(pairs, reverse=True, key=lambda pair: pair[1]):
-        if b in needed:
-            needed.add(a)
-    live = sorted(reached & needed)
-    if len(live) < 2:
-        raise InvalidArchitecture("no path from input to output", hint="join vertex 0 to the last one")
-    sources = tuple(tuple(live.index(a) for a in live if (a, b) in pairs) for b in live[1:])
-    graph = Graph(tuple(operations[v - 1] for v in live[1:-1]), sources)
-    if len(live) > VERTICES or graph.edges > EDGES:
-        raise InvalidArchitecture(
-            f"a cell of {len(live)} vertices and {graph.edges} edges",
-            hint=f"the benchmark has at most {VERTICES} vertices and {EDGES} edges",
-        )
-    return graph
-
-
-@lru_cache(maxsize=65_536)
-def canonical_order(graph: Graph) -> Graph:
-    """The same graph in the least of the orders in which edges go forward; equal for isomorphic graphs."""
-    size = len(graph.operations)
-    candidates = []
-    for order in itertools.permutations(range(1, size + 1)):
-        place = {0: 0, size + 1: size + 1} | {v: i for i, v in enumerate(order, start=1)}
-        if all(place[a] < place[b] for b, row in enumerate(graph.sources, start=1) for a in row):
-            operations = tuple(graph.operations[v - 1] for v in order)
-            sources = tuple(tuple(sorted(place[a] for a in graph.sources[v - 1])) for v in (*order, size + 1))
-            candidates.append((operations, sources))
-    return Graph(*min(candidates))
-
-
-@lru_cache(maxsize=65_536)
-def _hash(graph: Graph) -> str:
-    """The benchmark's `hash_module`: a vertex's degrees and operation, then, over and over, its neighbours' hashes."""
-    size = len(graph.sources) + 1
-    before: list[Sequence[int]] = [(), *graph.sources]
-    after = [[b for b in range(size) if a in before[b]] for a in range(size)]
-    labels = [-1, *map(OPERATIONS.index, graph.operations), -2]
-    hashes = [_md5(str((len(after[v]), len(before[v]), labels[v]))) for v in range(size)]
-    for _ in range(size):
-        fed = ["".join(sorted(hashes[w] for w in before[v])) for v in range(size)]
-        feeding = ["".join(sorted(hashes[w] for w in after[v])) for v in range(size)]
-        hashes = [_md5(f"{fed[v]}|{feeding[v]}|{hashes[v]}") for v in range(size)]
-    return _md5(str(sorted(hashes)))
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _path_lengths(graph: Graph, *, parametric: bool = False) -> list[int]:
-    """Operations along each path from input to output, all of them or the convolutions only."""
-    weights = [operation != "maxpool3x3" if parametric else True for operation in graph.operations]
-    lengths: list[list[int]] = [[0]]
-    for row, weight in zip(graph.sources, [*weights, False], strict=True):
-        lengths.append([length + weight for a in row for length in lengths[a]])
-    return lengths[-1]

@@ -1,4 +1,4 @@
-"""TransNAS-Bench-101: a cell in a fixed row of modules (micro), or a row of modules of plain residual blocks (macro)."""
+"""TransNAS-Bench-101: a cell in a fixed row of modules (micro), or a row of modules of residual blocks (macro)."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class TransNasBench101Space(Space):
 
     class Options(SpaceOptions):
         level: Literal["micro", "macro"] = Field("micro", description="micro: cells vary; macro: modules vary")
-        channels: PositiveInt = Field(64, description="channels after the stem; those of the key are the benchmark's 64")
+        channels: PositiveInt = Field(64, description="channels after the stem; the 64 of a key is the benchmark's")
         stem_stride: Literal[1, 2, 4] = Field(
             4, description="how much the stem divides the resolution; 1 or 2 keep larger maps of small inputs"
         )
         halvings: NonNegativeInt | None = Field(
             None,
-            description="modules that halve the resolution, later ones keep it; unset: all that say so. With micro and "
-            "level 2 the last map is not halved, as Eproxy's authors score 32×32 inputs",
+            description="how many modules may halve the resolution, later ones keep it; unset: all that do. Eproxy's "
+            "authors score micro cells with 2",
         )
 
     options: Options
@@ -148,11 +148,12 @@ class TransNasBench101Space(Space):
         from eproxyctl.networks.transnasbench101 import Cells, Module, TransNasBench101
 
         architecture = self._read(key)
-        modules, halvings = [], self.options.halvings
-        for digit in map(int, architecture.modules):
-            halved = sum(module.stride == 2 for module in modules)
-            stride = 2 if digit > 2 and (halvings is None or halved < halvings) else 1
-            modules.append(Module(widen=digit % 2 == 0, project=digit > 1, stride=stride))
+        digits, halvings = [*map(int, architecture.modules)], self.options.halvings
+        halving = [m for m, digit in enumerate(digits) if digit > 2][:halvings]
+        modules = [
+            Module(widen=digit % 2 == 0, project=digit > 1, stride=2 if m in halving else 1)
+            for m, digit in enumerate(digits)
+        ]
         cells = None
         if architecture.cell is not None:
             cells = Cells(*(pruned_cells if pruned else official_cells)(architecture.cell))
