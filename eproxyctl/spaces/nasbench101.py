@@ -169,9 +169,8 @@ def _graph(key: str) -> Graph:
 
 def _from_matrix(adjacency: object, operations: object) -> Graph:
     names = listed(operations)
-    matrix = [integers(row) for row in listed(adjacency) or ()]
-    rows = [row for row in matrix if row is not None]
-    if names is None or not 2 <= len(names) == len(matrix) or {len(row) for row in rows} != {len(names)}:
+    rows = [integers(row) or () for row in listed(adjacency) or ()]
+    if names is None or not 2 <= len(names) == len(rows) or {len(row) for row in rows} != {len(names)}:
         raise InvalidArchitecture(
             f"not a square adjacency matrix with an operation a vertex: {shown([adjacency, operations])}",
             hint="write it as [[[0, 1], [0, 0]], ['input', 'output']]",
