@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
 from eproxyctl.networks.cells import Cell, Sums, Terms
-from eproxyctl.networks.operations import Classifier, batch_norm, conv, conv_bn
+from eproxyctl.networks.operations import BATCH_NORM, Classifier, batch_norm, conv, conv_bn
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 RECTIFIED = (*KERNELS, "factorized_reduce")
@@ -68,7 +68,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = conv_bn(rank, inputs, outputs, 3, stride=stride)
         self.second = conv_bn(rank, outputs, outputs, 3)
-        self.shortcut = conv_bn(rank, inputs, outputs, 1, stride=stride) if project else nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
+        if project:
+            # The benchmark was trained with this ε: its code passes affine=True where BatchNorm2d takes ε.
+            norm = BATCH_NORM[rank](outputs, eps=1.0)
+            self.shortcut = nn.Sequential(conv(rank, inputs, outputs, 1, stride=stride), norm)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.second(relu(self.first(relu(x)))) + self.shortcut(x)
