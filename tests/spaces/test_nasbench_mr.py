@@ -104,18 +104,18 @@ def test_every_record_is_read(task: str) -> None:
         assert SPACE.parse(key) == key == SPACE.encode(SPACE.choices(key))
         found.add(key)
     assert len(rows) == len(found) == 2_507
-    with torch.device("meta"):
-        for record, _ in rows[::120]:
-            network = SPACE.build(SPACE.parse(record), SHAPE, 10)
-            assert network.features(torch.empty(2, *SHAPE))[0].shape[2:] == (8, 8)
+    for record, _ in rows[::900]:
+        maps = outputs(SPACE, SPACE.parse(record))
+        assert [m.shape[1:] for m in maps[:1]] == [(record["last_channel"], 8, 8)]
+        assert all(m.isfinite().all() for m in maps)
 
 
 @needs_data
 @pytest.mark.slow
-def test_every_record_builds() -> None:
+def test_every_third_record_builds() -> None:
     rows = json.loads(Path(DATA or "", "nasbenchmr/seg.json").read_text())
     with torch.device("meta"):
-        for record, _ in rows:
+        for record, _ in rows[::3]:
             network = SPACE.build(SPACE.parse(record), SHAPE, 10)
             assert network.channels[0] == record["last_channel"]
 
