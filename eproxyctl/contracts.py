@@ -168,7 +168,7 @@ class Space(ABC):
 
     def sample(self, seed: int) -> Iterator[str]:
         """Distinct keys in an order drawn from `seed`, without end but for that of the space."""
-        generator = random.Random(f"sample {seed}")
+        generator = random.Random(f"sample {seed}")  # noqa: S311 - not for secrets
         parameters = self.parameters()
         total, seen, misses = self.size(), set[str](), 0
         while (total is None or len(seen) < total) and misses < 100_000:
