@@ -5,73 +5,13 @@ Source: Dong and Yang, "NAS-Bench-201", ICLR 2020, and its code (xautodl, `TinyN
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 import torch.nn.functional as F
-from torch import Tensor, nn, zeros_like
+from torch import Tensor, nn
 
+from eproxyctl.networks.node_cells import Cell, Sums, Terms
 from eproxyctl.networks.operations import Classifier, avg_pool, batch_norm, conv, conv_bn
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-Terms = Sequence[tuple[str, int]]
-Sums = Sequence[Sequence[int]]
-
-
-class Cell(nn.Module):
-    """A cell as sums of operations. Value 0 is the input; value k ≥ 1 the sum of the terms listed for it; the last is
-    the output. A term is an operation on a value. The rectified value is computed once for all convolutions on it.
-    """
-
-    def __init__(self, rank: int, channels: int, terms: Terms, sums: Sums, *, affine: bool) -> None:
-        super().__init__()
-        self.terms = tuple(terms)
-        self.sums = tuple(tuple(s) for s in sums)
-        self.operations = nn.ModuleList()
-        for operation, _ in self.terms:
-            if operation in KERNELS:
-                kernel = KERNELS[operation]
-                self.operations.append(conv_bn(rank, channels, channels, kernel, affine=affine, bias=not affine))
-            else:
-                self.operations.append(avg_pool(rank, 3) if operation == "avg_pool_3x3" else nn.Identity())
-        self.order = self._order()
-
-    def _order(self) -> tuple[int, ...]:
-        """Values, each after those it needs."""
-        done = [0]
-        while len(done) <= len(self.sums):
-            done.append(
-                next(
-                    k
-                    for k, summed in enumerate(self.sums, start=1)
-                    if k not in done and all(self.terms[t][1] in done for t in summed)
-                )
-            )
-        return tuple(done)
-
-    def forward(self, x: Tensor) -> Tensor:
-        results: dict[int, Tensor] = {}
-        value = x
-        last = len(self.sums)
-        output = x
-        for k in self.order:
-            if k:
-                summed = self.sums[k - 1]
-                value = results[summed[0]] if summed else zeros_like(x)
-                for t in summed[1:]:
-                    value = value + results[t]
-                if k == last:
-                    output = value
-            rectified = None
-            for t, (operation, source) in enumerate(self.terms):
-                if source != k:
-                    continue
-                if operation in KERNELS:
-                    rectified = F.relu(value) if rectified is None else rectified
-                    results[t] = self.operations[t](rectified)
-                else:
-                    results[t] = self.operations[t](value)
-        return output
 
 
 class Reduction(nn.Module):
@@ -96,7 +36,7 @@ class NasBench201(nn.Module):
         shape: (channels, *spatial) of one input; the spatial sides at least 4.
         channels: C, those of the first stage.
         cells: how many a stage.
-        terms, sums: the cell, see `Cell`.
+        terms, sums: the cell, see `Cell`; operations nor_conv_1x1, nor_conv_3x3, avg_pool_3x3, skip_connect.
         affine: whether batch norm in cells has weights (the benchmark: yes; Eproxy's authors: no).
     """
 
@@ -114,11 +54,11 @@ class NasBench201(nn.Module):
         super().__init__()
         rank = len(shape) - 1
         widths = (channels, 2 * channels, 4 * channels)
-        self.channels: tuple[int, ...] = widths[::-1]
+        self.channels = widths[::-1]
         self.stem = conv_bn(rank, shape[0], channels, 3)
-        self.reductions = nn.ModuleList(Reduction(rank, a, b) for a, b in pairwise(widths))
+        self.reductions = nn.ModuleList(Reduction(rank, a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Cell(rank, width, terms, sums, affine=affine) for _ in range(cells))) for width in widths
+            nn.Sequential(*(_cell(rank, width, terms, sums, affine=affine) for _ in range(cells))) for width in widths
         )
         self.norm = batch_norm(rank, widths[-1])
         self.classifier = Classifier(widths[-1], outputs)
@@ -133,3 +73,12 @@ class NasBench201(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         logits: Tensor = self.classifier(F.relu(self.norm(self.features(batch)[0])))
         return logits
+
+
+def _cell(rank: int, channels: int, terms: Terms, sums: Sums, *, affine: bool) -> Cell:
+    def make(operation: str, source: int) -> nn.Module:
+        if operation in KERNELS:
+            return conv_bn(rank, channels, channels, KERNELS[operation], affine=affine, bias=not affine)
+        return avg_pool(rank, 3) if operation == "avg_pool_3x3" else nn.Identity()
+
+    return Cell(terms, sums, make, rectified=KERNELS, channels=channels)

@@ -110,3 +110,14 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.linear(x.flatten(2).mean(2))
         return logits
+
+
+def conv_bn_relu(rank: int, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
+    """Convolution without bias, batch normalisation, ReLU."""
+    return nn.Sequential(conv(rank, inputs, outputs, kernel, stride=stride), batch_norm(rank, outputs), nn.ReLU())
+
+
+def max_pool(rank: int, kernel: int, *, stride: int = 1) -> nn.Module:
+    """Max pooling; a stride that does not divide the map rounds the result up."""
+    pool: nn.Module = MAX_POOL[rank](kernel, stride=stride, padding=(kernel - 1) // 2, ceil_mode=True)
+    return pool

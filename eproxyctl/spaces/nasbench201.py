@@ -13,17 +13,15 @@ from pydantic import Field, PositiveInt
 
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.spaces.node_cells import EDGES, Cell, describe, official, path_traits, simplify
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 TERM = re.compile(r"(\w+)~(\d)")
-Cell = tuple[str, ...]
-"""The operation on each of EDGES."""
 
 
 class NasBench201Space(Space):
@@ -83,12 +81,7 @@ class NasBench201Space(Space):
 
     def canonical(self, key: str) -> str:
         """Live operations as `operation~value>sums it is part of`; value 0 is the input, the last the output."""
-        terms, sums = simplify(_cell(key))
-        parts = []
-        for t, (operation, source) in enumerate(terms):
-            targets = [str(k) for k, summed in enumerate(sums, start=1) for u in summed if u == t]
-            parts.append(f"{operation}~{source}>{'.'.join(targets)}")
-        return "|".join(parts) or "none"
+        return describe(*simplify(_cell(key)))
 
     def largest(self) -> str:
         return _key(("nor_conv_3x3",) * 6)
@@ -97,14 +90,10 @@ class NasBench201Space(Space):
         cell = _cell(key)
         counts = Counter(cell)
         traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        lengths = list(_path_lengths(cell))
-        traits["paths"] = float(len(lengths))
-        traits["depth"] = float(max(lengths, default=0))
-        traits["mean_path"] = sum(lengths) / len(lengths) if lengths else 0.0
-        return traits
+        return traits | path_traits(cell)
 
     def size(self) -> int:
-        return int(len(OPERATIONS) ** len(EDGES))
+        return len(OPERATIONS) ** len(EDGES)
 
     def keys(self) -> Iterator[str]:
         return map(_key, itertools.product(OPERATIONS, repeat=len(EDGES)))
@@ -166,91 +155,3 @@ def _operation(names: tuple[str, ...], index: object) -> str:
     if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(names):
         return names[index]
     raise InvalidArchitecture(f"no operation has index {index!r}", hint=f"0 to {len(names) - 1}")
-
-
-def _path_lengths(cell: Cell) -> Iterator[int]:
-    """Convolutions and poolings along each path from input to output."""
-
-    def walk(node: int, length: int) -> Iterator[int]:
-        if node == 3:
-            yield length
-        for (a, b), operation in zip(EDGES, cell, strict=True):
-            if a == node and operation != "none":
-                yield from walk(b, length + (operation != "skip_connect"))
-
-    return walk(0, 0)
-
-
-def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:
-    """(terms, sums) of the cell as the benchmark builds it: every edge but `none`, dead or not."""
-    terms: list[tuple[str, int]] = []
-    sums: list[list[int]] = [[], [], []]
-    for (a, b), operation in zip(EDGES, cell, strict=True):
-        if operation != "none":
-            sums[b - 1].append(len(terms))
-            terms.append((operation, a))
-    return terms, sums
-
-
-@lru_cache(maxsize=65_536)
-def simplify(cell: Cell) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[int, ...], ...]]:
-    """(terms, sums) of the smallest cell that computes the same, in an order that depends on the function only.
-
-    `none` and dead edges are dropped, skips contracted, sums flattened. A convolution is known by its edge, since each
-    edge owns its weights; pooling, which has none, by what it pools. Of the orders of intermediate values the
-    least is taken, so that cells that differ by their nodes' order come out equal: 5,260 of 15,625.
-    """
-    values, meaning = _values(cell)
-    output = values[3]
-    live: set[object] = set()
-    pending = [term for term in output if term != "x"]
-    while pending:
-        term = pending.pop()
-        if term not in live:
-            live.add(term)
-            pending += [inner for inner, _ in meaning[term][1] if inner != "x"]
-    inputs = {meaning[term][1] for term in live}
-    identity = frozenset({("x", 1)})
-    candidates = []
-    for order in itertools.permutations(inputs - {identity}):
-        named = (identity, *order)
-        summed = [dict(value) for value in (*order, frozenset(output.items()))]
-        terms: list[object] = [*live, *(["x"] if any("x" in s for s in summed) else [])]
-        rows = sorted(
-            (
-                "skip_connect" if term == "x" else meaning[term][0],
-                0 if term == "x" else named.index(meaning[term][1]),
-                tuple(s.get(term, 0) for s in summed),
-            )
-            for term in terms
-        )
-        candidates.append(rows)
-    best = min(candidates)
-    sums = tuple(
-        tuple(t for t, (_, _, times) in enumerate(best) for _ in range(times[k]))
-        for k in range(len(inputs - {identity}) + 1)
-    )
-    return tuple((operation, source) for operation, source, _ in best), sums
-
-
-Value = frozenset[tuple[object, int]]
-
-
-def _values(cell: Cell) -> tuple[list[Counter[object]], dict[object, tuple[str, Value]]]:
-    """What each node is: how often each term is in its sum, and each term's operation and operand."""
-    values: list[Counter[object]] = [Counter({"x": 1})]
-    meaning: dict[object, tuple[str, Value]] = {}
-    for node in (1, 2, 3):
-        value: Counter[object] = Counter()
-        for edge, ((a, b), operation) in enumerate(zip(EDGES, cell, strict=True)):
-            if b != node or operation == "none" or not values[a]:
-                continue
-            if operation == "skip_connect":
-                value.update(values[a])
-                continue
-            operand = frozenset(values[a].items())
-            term: object = ("pool", operand) if operation == "avg_pool_3x3" else edge
-            meaning[term] = (operation, operand)
-            value[term] += 1
-        values.append(value)
-    return values, meaning

@@ -1,0 +1,125 @@
+"""Cells of four nodes and six edges, an operation on each: what NAS-Bench-201 and TransNAS-Bench-101 share.
+
+A cell reduces to `(terms, sums)`. Value 0 is the input; term t is an operation on a value; value k ≥ 1 is the sum of
+the terms `sums[k - 1]`; the last value is the output. The networks are built from exactly that.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+Cell = tuple[str, ...]
+"""The operation on each of EDGES."""
+Terms = Sequence[tuple[str, int]]
+Sums = Sequence[Sequence[int]]
+
+
+def describe(terms: Terms, sums: Sums) -> str:
+    """The cell as text: `operation~value>sums it is part of` for each term, `none` where there is none."""
+    parts = []
+    for t, (operation, source) in enumerate(terms):
+        targets = [str(k) for k, summed in enumerate(sums, start=1) for u in summed if u == t]
+        parts.append(f"{operation}~{source}>{'.'.join(targets)}")
+    return "|".join(parts) or "none"
+
+
+def path_traits(cell: Cell) -> dict[str, float]:
+    """Number, greatest and mean length of the paths from input to output, a skip counting as no length."""
+    lengths = list(_path_lengths(cell))
+    return {
+        "paths": float(len(lengths)),
+        "depth": float(max(lengths, default=0)),
+        "mean_path": sum(lengths) / len(lengths) if lengths else 0.0,
+    }
+
+
+def _path_lengths(cell: Cell) -> Iterator[int]:
+    """Convolutions and poolings along each path from input to output."""
+
+    def walk(node: int, length: int) -> Iterator[int]:
+        if node == 3:
+            yield length
+        for (a, b), operation in zip(EDGES, cell, strict=True):
+            if a == node and operation != "none":
+                yield from walk(b, length + (operation != "skip_connect"))
+
+    return walk(0, 0)
+
+
+def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:
+    """(terms, sums) of the cell as the benchmark builds it: every edge but `none`, dead or not."""
+    terms: list[tuple[str, int]] = []
+    sums: list[list[int]] = [[], [], []]
+    for (a, b), operation in zip(EDGES, cell, strict=True):
+        if operation != "none":
+            sums[b - 1].append(len(terms))
+            terms.append((operation, a))
+    return terms, sums
+
+
+@lru_cache(maxsize=65_536)
+def simplify(cell: Cell) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[int, ...], ...]]:
+    """(terms, sums) of the smallest cell that computes the same, in an order that depends on the function only.
+
+    `none` and dead edges are dropped, skips contracted, sums flattened. A convolution is known by its edge, since each
+    edge owns its weights; pooling, which has none, by what it pools. Of the orders of intermediate values the
+    least is taken, so that cells that differ by their nodes' order come out equal: 5,260 of 15,625 in NAS-Bench-201.
+    """
+    values, meaning = _values(cell)
+    output = values[3]
+    live: set[object] = set()
+    pending = [term for term in output if term != "x"]
+    while pending:
+        term = pending.pop()
+        if term not in live:
+            live.add(term)
+            pending += [inner for inner, _ in meaning[term][1] if inner != "x"]
+    inputs = {meaning[term][1] for term in live}
+    identity = frozenset({("x", 1)})
+    candidates = []
+    for order in itertools.permutations(inputs - {identity}):
+        named = (identity, *order)
+        summed = [dict(value) for value in (*order, frozenset(output.items()))]
+        terms: list[object] = [*live, *(["x"] if any("x" in s for s in summed) else [])]
+        rows = sorted(
+            (
+                "skip_connect" if term == "x" else meaning[term][0],
+                0 if term == "x" else named.index(meaning[term][1]),
+                tuple(s.get(term, 0) for s in summed),
+            )
+            for term in terms
+        )
+        candidates.append(rows)
+    best = min(candidates)
+    sums = tuple(
+        tuple(t for t, (_, _, times) in enumerate(best) for _ in range(times[k]))
+        for k in range(len(inputs - {identity}) + 1)
+    )
+    return tuple((operation, source) for operation, source, _ in best), sums
+
+
+Value = frozenset[tuple[object, int]]
+
+
+def _values(cell: Cell) -> tuple[list[Counter[object]], dict[object, tuple[str, Value]]]:
+    """What each node is: how often each term is in its sum, and each term's operation and operand."""
+    values: list[Counter[object]] = [Counter({"x": 1})]
+    meaning: dict[object, tuple[str, Value]] = {}
+    for node in (1, 2, 3):
+        value: Counter[object] = Counter()
+        for edge, ((a, b), operation) in enumerate(zip(EDGES, cell, strict=True)):
+            if b != node or operation == "none" or not values[a]:
+                continue
+            if operation == "skip_connect":
+                value.update(values[a])
+                continue
+            operand = frozenset(values[a].items())
+            term: object = ("pool", operand) if operation == "avg_pool_3x3" else edge
+            meaning[term] = (operation, operand)
+            value[term] += 1
+        values.append(value)
+    return values, meaning
