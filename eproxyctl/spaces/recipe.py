@@ -135,29 +135,38 @@ def _checked(nodes: Sequence[Node], states: tuple[int, ...]) -> Recipe:
     return ordered(nodes, states)
 
 
-def live(recipe: Recipe) -> Recipe:
-    """Without nodes and states the output never depends on, and with equal weightless nodes made one."""
-    reached: set[int] = set()
+def reached(recipe: Recipe) -> Recipe:
+    """Without the nodes and states that the output, state 0, never depends on."""
+    found: set[int] = set()
     pending = [recipe.states[0], -2]
     while pending:
         source = pending.pop()
-        if source not in reached and source != X:
-            reached.add(source)
+        if source not in found and source != X:
+            found.add(source)
             pending += recipe.nodes[source][1] if source >= 0 else [recipe.states[-2 - source]]
-    kept = [k for k in range(len(recipe.states)) if -2 - k in reached]
-    renamed = {X: X} | {-2 - k: -2 - i for i, k in enumerate(kept)}
-    nodes: list[Node] = []
+    states = [k for k in range(len(recipe.states)) if -2 - k in found]
+    nodes = [i for i in range(len(recipe.nodes)) if i in found]
+    renamed = {X: X} | {-2 - k: -2 - i for i, k in enumerate(states)} | {node: i for i, node in enumerate(nodes)}
+    return ordered(
+        [(recipe.nodes[i][0], tuple(renamed[source] for source in recipe.nodes[i][1])) for i in nodes],
+        [renamed[recipe.states[k]] for k in states],
+    )
+
+
+def live(recipe: Recipe) -> Recipe:
+    """What the output depends on, with equal nodes made one, except for lin, which owns its weights."""
+    recipe = reached(recipe)
+    merged: list[Node] = []
+    renamed: dict[int, int] = {}
     for i, (operation, inputs) in enumerate(recipe.nodes):
-        if i not in reached:
-            continue
-        sources = tuple(renamed[source] for source in inputs)
+        sources = tuple(renamed.get(source, source) for source in inputs)
         node = (operation, sources if operation in ORDERED else tuple(sorted(sources)))
-        if operation == "lin" or node not in nodes:
-            renamed[i] = len(nodes)
-            nodes.append(node)
+        if operation == "lin" or node not in merged:
+            merged.append(node)
+            renamed[i] = len(merged) - 1
         else:
-            renamed[i] = nodes.index(node)
-    return ordered(nodes, tuple(renamed[recipe.states[k]] for k in kept))
+            renamed[i] = merged.index(node)
+    return ordered(merged, [renamed[node] for node in recipe.states])
 
 
 # ------------------------------------------------------------------------------------------------- canonical order
