@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -64,13 +65,18 @@ class Linears(nn.Module):
         """For each time step the sum over the early sources [B, nodes × width], None where there are none."""
         if not self.early:
             return [None] * length
-        return functools.reduce(torch.add, (self.maps[p](values[self.sources[p]]) for p in self.early)).unbind(0)
+        return self.whole(values).unbind(0)
+
+    def whole(self, values: dict[int, Tensor]) -> Tensor:
+        """The sum over the early sources for all time steps, [L, B, nodes × width]."""
+        total: Tensor = functools.reduce(torch.add, (self.maps[p](values[self.sources[p]]) for p in self.early))
+        return total
 
     def step(self, early: Tensor | None, values: dict[int, Tensor]) -> tuple[Tensor, ...]:
         """Values of the nodes [B, width] at one time step."""
         total = early
         for place in self.late:
-            linear, value = self.maps[place], values[self.sources[place]]
+            linear, value = cast(nn.Linear, self.maps[place]), values[self.sources[place]]
             if total is None:
                 total = linear(value)
             elif linear.bias is not None:
@@ -119,16 +125,18 @@ class Layer(nn.Module):
         values = {X: x}
         for step in self.early:
             if step.index >= 0:
-                linears = self.linears[step.index]
-                total = functools.reduce(torch.add, (m(values[s]) for m, s in zip(linears.maps, step.sources, strict=True)))
+                total = self._linears(step).whole(values)
                 values.update(zip(step.nodes, total.chunk(len(step.nodes), dim=-1), strict=True))
             else:
                 values[step.nodes[0]] = WEIGHTLESS[step.operation](*(values[s] for s in step.sources))
         return self._loop(values) if self.late else values[self.states[0]]
 
+    def _linears(self, step: Step) -> Linears:
+        return cast(Linears, self.linears[step.index])
+
     def _loop(self, values: dict[int, Tensor]) -> Tensor:
         length, batch = values[X].shape[:2]
-        early = {s.index: self.linears[s.index].over_time(values, length) for s in self.late if s.index >= 0}
+        early = {s.index: self._linears(s).over_time(values, length) for s in self.late if s.index >= 0}
         streams = {s: values[s].unbind(0) for s in {*self.streams, *self.early_states}}
         state = [values[X].new_zeros(batch, self.width)] * len(self.states)
         outputs = []
@@ -137,7 +145,7 @@ class Layer(nn.Module):
             now.update((s, stream[t]) for s, stream in streams.items())
             for step in self.late:
                 if step.index >= 0:
-                    results = self.linears[step.index].step(early[step.index][t], now)
+                    results = self._linears(step).step(early[step.index][t], now)
                     now.update(zip(step.nodes, results, strict=True))
                 else:
                     now[step.nodes[0]] = WEIGHTLESS[step.operation](*(now[s] for s in step.sources))

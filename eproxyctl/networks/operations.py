@@ -57,3 +57,17 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.linear(x.flatten(2).mean(2))
         return logits
+
+
+class SqueezeExcite(nn.Module):
+    """Channels scaled by a gate in (0, 1) computed from their means (Hu et al., CVPR 2018): [B, channels, *spatial]."""
+
+    def __init__(self, rank: int, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = conv(rank, channels, hidden, 1, bias=True)
+        self.expand = conv(rank, hidden, channels, 1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.flatten(2).mean(2).reshape(*x.shape[:2], *[1] * (x.dim() - 2))
+        gate: Tensor = self.expand(self.reduce(means).relu()).sigmoid()
+        return x * gate

@@ -28,8 +28,10 @@ from eproxyctl.spaces.recipe import (
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
-ARITIES = {"lin2": 2, "lin3": 3, "blend": 3, "tanh": 1, "sigm": 1, "leaky": 1, "sum": 2, "prod": 2}
-"""The operations a slot of the skeleton may hold, and how many inputs each takes."""
+LINEAR = {"lin_x_a": (True, 1), "lin_x_a_b": (True, 2), "lin_a_b": (False, 2), "lin_a_b_c": (False, 3)}
+"""The linear maps a slot of the skeleton may hold: whether it reads x, and how many other inputs it takes."""
+SLOT = LINEAR | {"blend": (False, 3), "tanh": (False, 1), "sigm": (False, 1), "leaky": (False, 1)}
+SLOT |= {"sum": (False, 2), "prod": (False, 2)}
 STATES = 3
 
 
@@ -58,21 +60,21 @@ class NasBenchNlpSpace(Space):
         width: PositiveInt = Field(600, description="nhid, the width of the states in all layers but the last")
         embedding: PositiveInt = Field(400, description="emsize, the width of the embedding and of the last layer")
         layers: PositiveInt = Field(3, description="layers of equal cells, one on the other")
-        nodes: int = Field(12, ge=3, le=MAX_NODES, description="most nodes of a cell that is drawn; records have up to 21")
+        nodes: int = Field(12, ge=3, le=MAX_NODES, description="most nodes of a drawn cell; records have up to 21")
         tied: bool = Field(True, description="classifier shares the embedding where outputs equal channels")
 
     options: Options
 
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
-        """A skeleton of `nodes` slots. Slot i has an operation and up to three inputs among x, h0, h1, h2 and the slots
-        before it; `h0`, `h1`, `h2` name the slot that becomes that state. What the output does not depend on is
-        dropped, so cells of all sizes occur. An input the operation cannot take, or has already, and a slot that is
-        another state already, stand for the next one; so all choices are valid but those that never read x.
+        """A skeleton of `nodes` slots. Slot i has an operation and up to three inputs a, b, c among h0, h1, h2 and the
+        slots before it; `h0`, `h1`, `h2` name the slot that becomes that state. What the output does not depend on is
+        dropped, so cells of all sizes occur. An input the operation has already, and a slot that is another state
+        already, stand for the next one; so all choices are valid but those that never read x.
         """
         parameters: dict[str, tuple[Choice, ...]] = {}
         for slot in range(self.options.nodes):
-            parameters[f"op_{slot + 1}"] = tuple(ARITIES)
-            names = tuple(source_name(source) for source in _sources(slot))
+            parameters[f"op_{slot + 1}"] = tuple(SLOT)
+            names = tuple(map(source_name, _sources(slot)))
             parameters |= {f"{letter}_{slot + 1}": names for letter in "abc"}
         slots = tuple(range(1, self.options.nodes + 1))
         return parameters | {f"h{k}": slots for k in range(STATES)}
@@ -89,8 +91,9 @@ class NasBenchNlpSpace(Space):
         states: list[int] = []
         for slot in range(self.options.nodes):
             operation = str(choices[f"op_{slot + 1}"])
-            names = [str(choices[f"{letter}_{slot + 1}"]) for letter in "abc"[: ARITIES[operation]]]
-            nodes.append((operation.rstrip("23"), _inputs(operation, names, _sources(slot))))
+            reads_x, others = SLOT[operation]
+            inputs = _inputs([str(choices[f"{letter}_{slot + 1}"]) for letter in "abc"[:others]], _sources(slot))
+            nodes.append(("lin" if operation in LINEAR else operation, (X, *inputs) if reads_x else inputs))
         for k in range(STATES):
             state = int(choices[f"h{k}"]) - 1
             while state in states:
@@ -103,13 +106,16 @@ class NasBenchNlpSpace(Space):
 
     def choices(self, key: str) -> dict[str, Choice]:
         """Key → choices. Raises InvalidArchitecture for a cell outside the skeleton: more nodes than the option `nodes`
-        or states than three, lin of one or more than three inputs, parts or an x that the output never depends on.
+        or states than three, lin of other inputs, parts that the output never depends on, or one that never reads x.
         """
         recipe = from_key(key)
         choices = {name: options[0] for name, options in self.parameters().items()}
         for number, (operation, inputs) in enumerate(recipe.nodes, start=1):
-            choices[f"op_{number}"] = f"lin{len(inputs)}" if operation == "lin" else operation
-            choices |= {f"{letter}_{number}": source_name(s) for letter, s in zip("abcdefgh", inputs, strict=False)}
+            others = [source_name(source) for source in inputs if source != X]
+            reads = (len(others) < len(inputs), len(others))
+            linear = next((name for name, takes in LINEAR.items() if takes == reads), "lin")
+            choices[f"op_{number}"] = linear if operation == "lin" else operation
+            choices |= {f"{letter}_{number}": name for letter, name in zip("abc", others, strict=False)}
         free = [slot for slot in range(1, self.options.nodes + 1) if slot - 1 not in recipe.states]
         named = [*(state + 1 for state in recipe.states), *free]
         choices |= {f"h{k}": named[k] for k in range(max(len(recipe.states), STATES))}
@@ -126,7 +132,7 @@ class NasBenchNlpSpace(Space):
         return choices
 
     def parse(self, notation: object) -> str:
-        """The key itself, whatever the order of its nodes; a record of the benchmark; a bare recipe; or either as JSON."""
+        """The key, whatever the order of its nodes; a record of the benchmark; a bare recipe; or either as JSON."""
         if isinstance(notation, str):
             text = notation.strip()
             if not text.startswith("{"):
@@ -184,15 +190,15 @@ class NasBenchNlpSpace(Space):
 
 def _sources(slot: int) -> list[int]:
     """What a slot may read, in the order that decides which one is next."""
-    return [X, *(-2 - k for k in range(STATES)), *range(slot)]
+    return [*(-2 - k for k in range(STATES)), *range(slot)]
 
 
-def _inputs(operation: str, names: list[str], sources: list[int]) -> tuple[int, ...]:
+def _inputs(names: list[str], sources: list[int]) -> tuple[int, ...]:
     known = [source_name(source) for source in sources]
     taken: list[int] = []
     for name in names:
         place = known.index(name)
-        while sources[place] in taken or (sources[place] == X and not operation.startswith("lin")):
+        while sources[place] in taken:
             place = (place + 1) % len(sources)
         taken.append(sources[place])
     return tuple(taken)
@@ -200,7 +206,10 @@ def _inputs(operation: str, names: list[str], sources: list[int]) -> tuple[int, 
 
 def _paths(recipe: Recipe) -> dict[str, float]:
     """Paths from inputs and previous states to the new h0, in nodes and in lin nodes."""
-    count, total, longest, linear = [], [], [], []
+    count: list[int] = []
+    total: list[int] = []
+    longest: list[int] = []
+    linear: list[int] = []
     for operation, inputs in recipe.nodes:
         before = [source for source in inputs if source >= 0]
         starts = len(inputs) - len(before)
