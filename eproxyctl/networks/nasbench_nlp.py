@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 Nodes = Sequence[tuple[str, tuple[int, ...]]]
 X = -1
@@ -21,7 +21,7 @@ X = -1
 WEIGHTLESS: dict[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
     "sigm": torch.sigmoid,
-    "leaky": F.leaky_relu,
+    "leaky": functional.leaky_relu,
     "sum": lambda *inputs: functools.reduce(torch.add, inputs),
     "prod": lambda *inputs: functools.reduce(torch.mul, inputs),
     "blend": lambda gate, a, b: torch.lerp(b, a, gate),
@@ -37,7 +37,7 @@ class Tokens(nn.Embedding):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[B, width] → [B, tokens]."""
-        return F.linear(hidden, self.weight, self.bias)
+        return functional.linear(hidden, self.weight, self.bias)
 
 
 class Linears(nn.Module):
