@@ -23,7 +23,15 @@ from eproxyctl.registry import Broken, Origin, Registry
 
 GROUP = "eproxyctl.plugins"
 BUILTINS = (
+    "eproxyctl.spaces.darts",
+    "eproxyctl.spaces.mobilenet",
+    "eproxyctl.spaces.nasbench101",
     "eproxyctl.spaces.nasbench201",
+    "eproxyctl.spaces.nasbench_mr",
+    "eproxyctl.spaces.nasbench_nlp",
+    "eproxyctl.spaces.nds_cells",
+    "eproxyctl.spaces.nds_residual",
+    "eproxyctl.spaces.transnasbench101",
     "eproxyctl.tasks.images",
     "eproxyctl.proxies.eproxy",
 )

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, Field, create_model
 
@@ -83,14 +83,14 @@ class Registry:
         if slot in self.entries:
             self.clashes[slot] = (*self.clashes.get(slot, (self.entries[slot].origin,)), origin)
             return
-        options: type[Options] = create_model(
+        options = create_model(
             f"{cls.__name__}Options",
             __base__=cls.Options,
             __module__=cls.__module__,
             __doc__=inspect.getdoc(cls),
             kind=(Literal[cls.kind], cls.kind),  # type: ignore[arg-type]  # a literal made at run time
         )
-        self.entries[slot] = Entry(section, cls.kind, cls, options, origin)
+        self.entries[slot] = Entry(section, cls.kind, cls, cast("type[Options]", options), origin)
 
     def kinds(self, section: Section) -> list[str]:
         """Sorted names of a section."""

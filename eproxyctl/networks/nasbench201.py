@@ -5,6 +5,8 @@ Source: Dong and Yang, "NAS-Bench-201", ICLR 2020, and its code (xautodl, `TinyN
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -26,7 +28,8 @@ class Reduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         main: Tensor = self.second(F.relu(self.first(F.relu(x))))
-        return main + self.shortcut(self.pool(x))
+        shortcut: Tensor = self.shortcut(self.pool(x))
+        return main + shortcut
 
 
 class NasBench201(nn.Module):
@@ -54,9 +57,9 @@ class NasBench201(nn.Module):
         super().__init__()
         rank = len(shape) - 1
         widths = (channels, 2 * channels, 4 * channels)
-        self.channels = widths[::-1]
+        self.channels: tuple[int, ...] = widths[::-1]
         self.stem = conv_bn(rank, shape[0], channels, 3)
-        self.reductions = nn.ModuleList(Reduction(rank, a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.reductions = nn.ModuleList(Reduction(rank, a, b) for a, b in pairwise(widths))
         self.stages = nn.ModuleList(
             nn.Sequential(*(_cell(rank, width, terms, sums, affine=affine) for _ in range(cells))) for width in widths
         )

@@ -121,3 +121,17 @@ def max_pool(rank: int, kernel: int, *, stride: int = 1) -> nn.Module:
     """Max pooling; a stride that does not divide the map rounds the result up."""
     pool: nn.Module = MAX_POOL[rank](kernel, stride=stride, padding=(kernel - 1) // 2, ceil_mode=True)
     return pool
+
+
+class SqueezeExcite(nn.Module):
+    """Channels scaled by a gate in (0, 1) computed from their means (Hu et al., CVPR 2018): [B, channels, *spatial]."""
+
+    def __init__(self, rank: int, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = conv(rank, channels, hidden, 1, bias=True)
+        self.expand = conv(rank, hidden, channels, 1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.flatten(2).mean(2).reshape(*x.shape[:2], *[1] * (x.dim() - 2))
+        gate: Tensor = self.expand(self.reduce(means).relu()).sigmoid()
+        return x * gate

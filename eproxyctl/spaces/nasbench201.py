@@ -93,7 +93,7 @@ class NasBench201Space(Space):
         return traits | path_traits(cell)
 
     def size(self) -> int:
-        return len(OPERATIONS) ** len(EDGES)
+        return int(len(OPERATIONS) ** len(EDGES))
 
     def keys(self) -> Iterator[str]:
         return map(_key, itertools.product(OPERATIONS, repeat=len(EDGES)))

@@ -91,7 +91,8 @@ class Npz(Options):
     def _load(self, name: str) -> NDArray[np.uint8] | None:
         try:
             with np.load(self.path, allow_pickle=False) as archive:
-                return archive.get(name)
+                array: NDArray[np.uint8] | None = archive.get(name)
+                return array
         except FileNotFoundError:
             raise DataError(f"no file {self.path}") from None
         except (OSError, ValueError, EOFError) as error:

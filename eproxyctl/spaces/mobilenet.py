@@ -1,0 +1,158 @@
+"""MobileNet: stages of inverted residual blocks, the space of MnasNet and ProxylessNAS."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, PositiveInt
+
+from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.errors import InvalidArchitecture, did_you_mean
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+    from eproxyctl.networks.mobilenet import Stage
+
+STRIDES = (2, 2, 2, 1, 2, 1)
+STEM, FIRST, HEAD = 32, 16, 1280
+CHOICES: dict[str, tuple[int, ...]] = {
+    "expansion": (3, 6),
+    "kernel": (3, 5, 7),
+    "depth": (1, 2, 3, 4),
+    "squeeze": (0, 1),
+}
+TERM = re.compile(r"e([36])k([357])d([1234])s([01])", flags=re.ASCII)
+Setting = tuple[int, int, int, int]
+"""Expansion, kernel, depth, squeeze-excite of one stage."""
+Six = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+
+
+class MobileNetSpace(Space):
+    """MobileNet: six stages of inverted residual blocks, 48 choices in each: 48⁶ = 12,230,590,464 architectures.
+
+    A key names, for each stage, expansion (3, 6), kernel (3, 5, 7), depth (1 to 4 blocks) and squeeze-excite (0, 1):
+    `e6k3d2s0`. Before the stages are a 3×3 stem of 32 channels and a block without expansion of 16; after them a
+    1×1 convolution to 1,280 channels and a linear classifier. Channels and strides of the stages are those of
+    ProxylessNAS-mobile and MnasNet-B1: 24, 40, 80, 96, 192, 320 and 2, 2, 2, 1, 2, 1. MnasNet-B1 is
+    e3k3d3s0-e3k5d3s0-e6k5d3s0-e6k3d2s0-e6k5d4s0-e6k3d1s0 (4,383,312 parameters); with `channels` 24, 32, 64, 96, 160,
+    320 MobileNetV2 is e6k3d2s0-e6k3d3s0-e6k3d4s0-e6k3d3s0-e6k3d3s0-e6k3d1s0 (3,504,872). Activations are ReLU6.
+    """
+
+    kind = "mobilenet"
+    ranks = (1, 2, 3)
+    example = "e3k3d3s0-e3k5d3s0-e6k5d3s0-e6k3d2s0-e6k5d4s0-e6k3d1s0"
+    source = "Tan et al., MnasNet, CVPR 2019; Cai et al., ProxylessNAS, ICLR 2019"
+
+    class Options(SpaceOptions):
+        width: float = Field(1.0, gt=0, le=8, description="multiplier of all channels, rounded to multiples of 8")
+        channels: Six = Field((24, 40, 80, 96, 192, 320), description="channels of the six stages")
+        stem_stride: Literal[1, 2] = Field(2, description="stride of the stem; 1 for small inputs")
+
+    options: Options
+
+    def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
+        return {f"{name}_{stage}": values for stage in range(1, 7) for name, values in CHOICES.items()}
+
+    def encode(self, choices: Mapping[str, Choice]) -> str:
+        values: list[int] = []
+        for name, allowed in self.parameters().items():
+            value = choices.get(name)
+            if isinstance(value, bool) and name.startswith("squeeze"):
+                value = int(value)
+            if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+                known = ", ".join(map(str, allowed))
+                raise InvalidArchitecture(f"'{name}' cannot be {value!r}", hint=f"one of {known}")
+            values.append(value)
+        return "-".join("e{}k{}d{}s{}".format(*values[i : i + 4]) for i in range(0, len(values), 4))
+
+    def choices(self, key: str) -> dict[str, Choice]:
+        return {
+            f"{name}_{stage}": value
+            for stage, setting in enumerate(_settings(key), start=1)
+            for name, value in zip(CHOICES, setting, strict=True)
+        }
+
+    def parse(self, notation: object) -> str:
+        """The key itself, or one mapping of choices (`{"expansion_1": 6, "kernel_1": 3, …}`), also as JSON."""
+        if isinstance(notation, str):
+            text = notation.strip()
+            if not text.startswith("{"):
+                _settings(text)
+                return text
+            try:
+                notation = json.loads(text)
+            except (json.JSONDecodeError, RecursionError):
+                raise InvalidArchitecture(f"not a mapping of choices in JSON: {text[:80]}") from None
+        if not isinstance(notation, Mapping):
+            raise InvalidArchitecture(f"not a MobileNet: {notation!r}", hint=f"write it as {self.example}")
+        names = self.parameters()
+        for name in notation:
+            if name not in names:
+                raise InvalidArchitecture(f"no choice is called '{name}'", hint=did_you_mean(str(name), names))
+        return self.encode(notation)
+
+    def largest(self) -> str:
+        return "-".join(["e6k7d4s1"] * 6)
+
+    def traits(self, key: str) -> dict[str, float]:
+        settings = _settings(key)
+        depths = [depth for _, _, depth, _ in settings]
+        traits = {"depth": float(sum(depths)), "convolutions": float(3 * sum(depths))}
+        traits["squeezed"] = float(sum(depth * squeeze for _, _, depth, squeeze in settings))
+        for expansion in CHOICES["expansion"]:
+            traits[f"count_e{expansion}"] = float(sum(s[2] for s in settings if s[0] == expansion))
+        for kernel in CHOICES["kernel"]:
+            traits[f"count_k{kernel}"] = float(sum(s[2] for s in settings if s[1] == kernel))
+        traits |= {f"depth_{stage}": float(depth) for stage, depth in enumerate(depths, start=1)}
+        traits["mean_width"] = sum(d * c for d, c in zip(depths, self.options.channels, strict=True)) / sum(depths)
+        return traits
+
+    def size(self) -> int:
+        return 48**6
+
+    def stages(self, key: str, fidelity: Fidelity = FULL) -> list[Stage]:
+        """The block list: the block without expansion, then the six stages."""
+        from eproxyctl.networks.mobilenet import Stage
+
+        share = self.options.width * fidelity.width
+        stages = [Stage(scaled(FIRST, share), stride=1, expansion=1, kernel=3, depth=1)]
+        for (expansion, kernel, depth, squeeze), channels, stride in zip(
+            _settings(key), self.options.channels, STRIDES, strict=True
+        ):
+            depth = fidelity.scale(depth, fidelity.depth)
+            stages.append(Stage(scaled(channels, share), stride, expansion, kernel, depth, bool(squeeze)))
+        return stages
+
+    def build(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
+    ) -> Network:
+        from eproxyctl.networks.mobilenet import MobileNet
+
+        return MobileNet(
+            shape,
+            outputs,
+            stem=scaled(STEM, self.options.width * fidelity.width),
+            stem_stride=self.options.stem_stride,
+            stages=self.stages(key, fidelity),
+            head=scaled(HEAD, max(1.0, self.options.width) * fidelity.width),
+        )
+
+
+def scaled(channels: int, share: float) -> int:
+    """The share of the channels as the nearest multiple of 8 that loses at most a tenth (MobileNetV2's rule)."""
+    if share == 1:
+        return channels
+    wanted = channels * share
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+def _settings(key: str) -> list[Setting]:
+    matches = [TERM.fullmatch(term) for term in key.split("-")]
+    found = [(int(m[1]), int(m[2]), int(m[3]), int(m[4])) for m in matches if m]
+    if len(found) != 6 or len(matches) != 6:
+        raise InvalidArchitecture(f"not a MobileNet key: {key[:120]}", hint=f"write it as {MobileNetSpace.example}")
+    return found
