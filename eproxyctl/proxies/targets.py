@@ -74,18 +74,19 @@ def _waves(shape: tuple[int, ...], band: tuple[float, float], random: torch.Gene
 @torch.no_grad()
 def _net(inputs: Tensor, random: torch.Generator) -> Tensor:
     """The output of an untrained CNN, a quarter of the input's side."""
-    rank = inputs.dim() - 2
+    with torch.device("meta"):
+        network = _net_layers(inputs.dim() - 2, inputs.shape[1])
+    network.to_empty(device="cpu")
+    initialise(network, "default", random)
+    output: Tensor = network(inputs)
+    return output
+
+
+def _net_layers(rank: int, channels: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    channels = inputs.shape[1]
     for depth, width in enumerate(NET_WIDTHS):
         layers += [conv(rank, channels, width, 3, bias=True), batch_norm(rank, width), nn.ReLU()]
         if depth < 2:
             layers.append(MAX_POOL[rank](2))
         channels = width
-    layers.append(conv(rank, channels, CHANNELS, 3, bias=True))
-    with torch.device("meta"):
-        network = nn.Sequential(*layers)
-    network.to_empty(device="cpu")
-    initialise(network, "default", random)
-    output: Tensor = network(inputs)
-    return output
+    return nn.Sequential(*layers, conv(rank, channels, CHANNELS, 3, bias=True))

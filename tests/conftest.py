@@ -1,0 +1,99 @@
+"""What the tests share: benchmark data where it is, a spec that scores in a fraction of a second, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from eproxyctl.cli import app
+
+TINY = """\
+version: 1
+seed: 0
+space:
+  kind: nasbench201
+  channels: 2
+  cells: 1
+  architectures: {sample: 6}
+task:
+  kind: images
+  source: {kind: photos}
+  batch_size: 4
+  resolution: 16
+proxy:
+  kind: eproxy
+  iterations: 3
+  map_size: 4
+  branches: [{features: [dot], transform_channels: 8, target_channels: 4}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.startswith("EPROXYCTL_") and n != "EPROXYCTL_DATA"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def benchmarks() -> Path:
+    """The folder of public benchmark tables."""
+    folder = os.environ.get("EPROXYCTL_DATA")
+    if not folder:
+        pytest.skip("EPROXYCTL_DATA is not set: no benchmark tables to test against")
+    return Path(folder).resolve()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def table(tiny: Path) -> Path:
+    """The tiny spec with a metric table of 40 architectures; the metric is the number of 3×3 convolutions, and a bit."""
+    from eproxyctl.contracts import SpaceOptions
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+    space = NasBench201Space(NasBench201Space.Options())
+    assert issubclass(NasBench201Space.Options, SpaceOptions)
+    keys = [key for _, key in zip(range(60), space.sample(7), strict=False)]
+    rows = [f"{key},{10 * key.count('nor_conv_3x3') + i / 100}" for i, key in enumerate(keys)]
+    (tiny.parent / "table.csv").write_text("key,accuracy\n" + "\n".join(rows) + "\n")
+    text = tiny.read_text().replace("resolution: 16\n", "resolution: 16\n  table: {path: table.csv}\n")
+    tiny.write_text(text + "dps: {trials: 3, architectures: 5, held_out: 6}\n")
+    return tiny
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Run a command in this process; workers in this process too unless asked otherwise."""
+
+    def run(*args: object) -> Result:
+        words = [str(arg) for arg in args]
+        if words[0] in ("score", "dps") and "--workers" not in words and "--help" not in words:
+            words += ["--workers", "0"]
+        result = CliRunner().invoke(app, words)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def spawn(*args: object, cwd: Path) -> subprocess.Popen[str]:
+    """The console script as a process of its own."""
+    words = [sys.executable, "-m", "eproxyctl", *map(str, args)]
+    return subprocess.Popen(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
