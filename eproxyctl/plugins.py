@@ -77,7 +77,7 @@ def _add_entry_point(registry: Registry, point: EntryPoint) -> None:
         module = importlib.import_module(point.module)
         origin = Origin(point.name, point.value, _sha256(Path(str(module.__file__))))
         registry.add_module(module, origin)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its own fault, and reported as such
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is its own fault, and reported as such
         registry.broken.append(Broken(origin, point.value, _cause(error)))
 
 
@@ -86,7 +86,7 @@ def _add_file(registry: Registry, path: Path) -> None:
     origin = Origin(path.stem, str(path), hashlib.sha256(text).hexdigest())
     try:
         registry.add_module(import_file(path), origin)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its own fault, and reported as such
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises is its own fault, and reported as such
         kinds = tuple(KIND.findall(text.decode(errors="replace")))
         registry.broken.append(Broken(origin, _where(error, path), _cause(error), kinds))
 
@@ -109,9 +109,11 @@ def import_file(path: Path) -> ModuleType:
 
 def _where(error: BaseException, path: Path) -> str:
     """file:line in the plugin at which it failed."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+    own = str(path.resolve())
+    if isinstance(error, SyntaxError) and error.filename and str(Path(error.filename).resolve()) == own:
         return f"{path}:{error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if str(Path(frame.filename).resolve()) == own]
     return f"{path}:{lines[-1]}" if lines else str(path)
 
 

@@ -1,0 +1,124 @@
+"""`dps` from the outside: a result that is held out for good, equal after a kill, continued to a total."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Cli, spawn
+from ruamel.yaml import YAML
+from scipy import stats
+
+SMALL = (
+    "--set", "proxy.fidelity.width=0.5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2",
+)  # fmt: skip
+
+
+def test_without_a_table_it_says_which_three_lines_to_add(tiny: Path, cli: Cli) -> None:
+    result = cli("dps", tiny)
+    assert result.exit_code == 5
+    assert "add three lines under `task:`" in result.stderr
+    for line in ("table:", "path: table.csv", "metric: accuracy"):
+        assert line in result.stderr
+
+
+def test_result_baselines_and_provenance(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, *SMALL)
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["proxy"] for row in rows[-3:]] == ["proxy of the spec", "params", "macs"]
+    assert len(rows) == 6
+    values = [float(row["training"]) for row in rows[:3]]
+    assert values == sorted(values, reverse=True)
+    assert rows[0]["held_out"]
+    assert not rows[1]["held_out"]
+    text = Path("runs/tiny/dps/proxy.yaml").read_text()
+    assert text.startswith("# A proxy tuned by `eproxyctl dps` on 5 architectures")
+    proxy = YAML(typ="safe").load(text)
+    assert len(proxy["provenance"]["training"]) == 5
+    assert len(proxy["provenance"]["table_sha256"]) == 64
+
+
+def test_training_architectures_are_held_out_of_every_later_correlation(table: Path, cli: Cli) -> None:
+    assert cli("dps", table, *SMALL).exit_code == 0
+    use = ("--set", "proxy=runs/tiny/dps/proxy.yaml", "--set", "space.architectures={table: true}", "--set", "task.batch_size=2")
+    result = cli("score", table, *use, "--format", "json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    training = set(YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["provenance"]["training"])
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+    space = NasBench201Space(NasBench201Space.Options())
+    rest = [row for row in document["rows"] if space.canonical(row["key"]) not in training]
+    left_out = len(document["rows"]) - len(rest)
+    assert left_out >= 5
+    assert f"{left_out} architecture(s) equal one the proxy was tuned on" in result.stderr
+    found = document["correlations"][0]
+    assert found["n"] == len(rest)
+    expected = stats.spearmanr([-row["score"] for row in rest], [row["metric"] for row in rest]).statistic
+    assert found["value"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_trials_are_a_total_and_workers_change_nothing(table: Path, cli: Cli, sampler: str) -> None:
+    args = ("dps", table, *SMALL, "--set", f"dps.sampler={sampler}")
+    cli(*args, "--trials", 2, "--run", "steps")
+    stepped = cli(*args, "--trials", 4, "--run", "steps")
+    once = cli(*args, "--trials", 4, "--run", "once", "--workers", 2)
+    assert stepped.exit_code == once.exit_code == 0
+    assert stepped.stdout == once.stdout
+    assert Path("steps/proxy.yaml").read_bytes() == Path("once/proxy.yaml").read_bytes()
+    fewer = cli(*args, "--trials", 2, "--run", "steps")
+    assert fewer.exit_code == 0
+    assert fewer.stdout.count("trial ") == 2
+
+
+def test_killed_twice_it_ends_with_the_same_proxy(table: Path, cli: Cli) -> None:
+    args = ("dps", table, *SMALL, "--trials", 5)
+    assert cli(*args, "--run", "whole").exit_code == 0
+    rows = Path("killed/rows.jsonl")
+    for wanted in (3, 12):
+        process = spawn(*args, "--run", "killed", "--workers", 0, cwd=table.parent)
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and (not rows.exists() or len(rows.read_bytes().splitlines()) < wanted):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert cli(*args, "--run", "killed").exit_code == 0
+    assert Path("killed/proxy.yaml").read_bytes() == Path("whole/proxy.yaml").read_bytes()
+    paid = [(line["point"], line["key"]) for line in map(json.loads, rows.read_text().splitlines())]
+    assert len(paid) == len(set(paid))
+
+
+def test_read_outs_of_the_trace_are_chosen_without_training(table: Path, cli: Cli) -> None:
+    cli("dps", table, *SMALL, "--run", "paper")
+    found = cli("dps", table, *SMALL, "--run", "trace", "--set", "dps.readout=trace")
+    assert found.exit_code == 0
+    paper, trace = (
+        [json.loads(line) for line in Path(run, "rows.jsonl").read_text().splitlines()] for run in ("paper", "trace")
+    )
+    count = 3 * 5 + 5 + 6 + 6
+    assert len(paper) <= count
+    assert len(trace) <= count
+    best = [json.loads(Path(run, "result.json").read_text())[0]["training"] for run in ("paper", "trace")]
+    assert best[1] >= best[0]
+
+
+def test_sqlite_storage_and_a_bad_one(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, *SMALL, "--storage", "sqlite:///study.db")
+    assert result.exit_code == 0
+    assert Path("study.db").exists()
+    bad = cli("dps", table, *SMALL, "--run", "x", "--storage", "postgresql://me:secret@127.0.0.1:1/x")
+    assert bad.exit_code == 6
+    assert "secret" not in bad.stderr
+
+
+def test_a_table_that_is_too_small(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, "--set", "dps.architectures=500")
+    assert result.exit_code == 5
+    assert "dps.architectures is 500, and the table has" in result.stderr

@@ -1,0 +1,161 @@
+"""Specs: every problem at its place, references, overrides, where each value came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eproxyctl import plugins
+from eproxyctl.errors import EproxyError, SpecError
+from eproxyctl.spec.loading import Override, load, quickstart
+from eproxyctl.spec.models import json_schema
+from eproxyctl.spec.nodes import parse
+
+REGISTRY = plugins.load(plugins.Sources(installed=False))
+GOOD = quickstart().read_text()
+
+
+def problems(tmp_path: Path, text: str | bytes, *overrides: Override) -> list[str]:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SpecError) as caught:
+        load(path, REGISTRY, overrides)
+    error = caught.value
+    found = [f"{p.where.replace(str(path), 'x.yaml')}: {p.message} ({p.hint})" for p in error.problems]
+    return found or [f"{error.message.replace(str(path), 'x.yaml')} ({error.hint})"]
+
+
+def test_every_problem_at_once_with_its_place(tmp_path: Path) -> None:
+    text = """\
+version: 2
+seed: many
+space: {kind: nasbench201, chanels: 3, architectures: {sample: -1}}
+task:
+  kind: images
+  source: {kind: photo}
+  batch_size: 1.5
+proxy:
+  kind: eproxy
+  init: xavier_unform
+  branches: [{levl: 2}, {features: []}]
+dsp: {trials: 2}
+"""
+    found = problems(tmp_path, text)
+    expected = [
+        "x.yaml:1:10: version: this is none of the choices, not 2",
+        "x.yaml:2:7: seed: a whole number is needed, not 'many'",
+        "x.yaml:3:28: unknown key 'chanels' in space (did you mean channels",
+        "x.yaml:3:64: space.architectures.sample: input should be greater than 0",
+        "x.yaml:6:18: task.source: there is no 'photo' (did you mean photos?)",
+        "x.yaml:7:15: task.batch_size: a whole number is needed, not 1.5",
+        "x.yaml:10:9: proxy.init: this is none of the choices, not 'xavier_unform' (did you mean xavier_uniform",
+        "x.yaml:11:15: unknown key 'levl' in proxy.branches.0 (did you mean level?)",
+        "x.yaml:11:36: proxy.branches.1.features:",
+        "x.yaml:12:1: unknown key 'dsp' in the spec (did you mean dps?)",
+    ]
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "x.yaml is empty"),
+        ("# nothing\n", "x.yaml is empty"),
+        ("- a\n", "a spec is a mapping"),
+        (b"\xff\xfe\x00", "is no text"),
+        (b"a: \x00", "is no text"),
+        ("a:\n\tb: 1\n", "x.yaml:2:1: found character '\\t' that cannot start any token (indent with spaces, not tabs)"),
+        ("seed: 1\nseed: 2\n", "x.yaml:2:1: duplicate key 'seed' (first given at"),
+        ("a: &a [1]\nb: [*a, *a]\n", "x.yaml:1:4: YAML anchors and aliases are not used"),
+        ("a: !!python/object/apply:os.system [ls]\n", "x.yaml:1:4: YAML tags are not used"),
+        (GOOD + "---\na: 1\n", "a second document"),
+        ("a: [1, 2\n", "x.yaml:2:1: expected"),
+        ("space: {kind: nasbench201}\n", "there is no 'task'"),
+        (GOOD.replace("kind: nasbench201", "kind: nasbench21"), "no space is called 'nasbench21' (did you mean"),
+        (GOOD.replace("kind: nasbench201\n", "channel: 3\n"), "space needs a kind (known: "),
+        (GOOD.replace("{kind: eproxy}", "nowhere.yaml"), "no file"),
+        (GOOD.replace("{kind: eproxy}", "eproxi"), "no proxy is called 'eproxi' (did you mean eproxy?)"),
+        ("[" * 3000, ""),
+    ],
+)
+def test_broken_files_are_explained(tmp_path: Path, text: str | bytes, expected: str) -> None:
+    if not expected:
+        with pytest.raises((SpecError, RecursionError)):
+            load_text(tmp_path, str(text))
+        return
+    assert any(expected in line for line in problems(tmp_path, text))
+
+
+def load_text(tmp_path: Path, text: str, *overrides: Override):  # type: ignore[no-untyped-def]
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    return load(path, REGISTRY, overrides)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(SpecError, match=r"no file nowhere\.yaml"):
+        load(Path("nowhere.yaml"), REGISTRY)
+
+
+def test_sections_may_be_files_and_kinds(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "task.yaml").write_text("kind: images\nsource: {kind: npz, path: here.npz}\n")
+    (tmp_path / "sub" / "here.npz").touch()
+    loaded = load_text(tmp_path, "space: nasbench201\ntask: sub/task.yaml\nproxy: eproxy\n")
+    assert loaded.spec.space.channels == 16
+    assert loaded.spec.task.source.path == str(tmp_path / "sub" / "here.npz")
+    assert loaded.origin(["task", "kind"]) == f"{tmp_path / 'sub' / 'task.yaml'}:1:7"
+    assert loaded.origin(["space", "channels"]) == "default"
+
+
+def test_paths_are_looked_up_beside_the_file_then_under_data(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "t.csv").touch()
+    text = GOOD.replace("  resolution: 32\n", "  resolution: 32\n  table: {path: t.csv}\n")
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    assert load(path, REGISTRY, data=[data]).spec.task.table.path == str(data / "t.csv")
+    (tmp_path / "t.csv").touch()
+    assert load(path, REGISTRY, data=[data]).spec.task.table.path == str(tmp_path / "t.csv")
+
+
+def test_overrides_win_and_say_where_they_are(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, GOOD, Override("--set[0]", "space.channels", "8"), Override("--seed", "seed", "3"))
+    assert (loaded.spec.space.channels, loaded.spec.seed) == (8, 3)
+    assert loaded.origin(["space", "channels"]) == "--set[0]"
+    assert "--set[0]: space.channels" in problems(tmp_path, GOOD, Override("--set[0]", "space.channels", "x"))[0]
+
+
+def test_an_override_is_text_where_text_is_wanted(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, GOOD, Override("--set[0]", "task.table", "{path: a}"), Override("--set[1]", "task.table.metric", "012"))  # fmt: skip
+    assert loaded.spec.task.table.metric == "012"
+
+
+def test_another_kind_drops_the_keys_of_the_old_one(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, GOOD, Override("--set[0]", "space.kind", "mobilenet"))
+    assert "--set[0]: space is now 'mobilenet', so its channels no longer apply" in loaded.notes
+    assert loaded.spec.space.architectures.sample == 24
+
+
+def test_the_schema_accepts_what_loads_and_refuses_what_does_not() -> None:
+    schema = json_schema(REGISTRY)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(parse(GOOD, "x").plain(), schema)
+    jsonschema.validate({"space": "nasbench201", "task": "a.yaml", "proxy": "eproxy"}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"space": {"kind": "nasbench201", "chanels": 1}, "task": "a.yaml", "proxy": "x"}, schema)
+
+
+@given(st.text(max_size=60) | st.text("{}[]:,-&*!#|>%@\"' \n\tab1", max_size=40))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    try:
+        parse(text, "x")
+    except EproxyError:
+        pass
