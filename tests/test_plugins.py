@@ -58,8 +58,16 @@ def test_the_same_rows_from_workers_that_load_the_plugin(tiny: Path, cli) -> Non
 @pytest.mark.parametrize(
     ("text", "where", "cause"),
     [
-        ("import torch\nraise RuntimeError('no camera')\nkind = 1\n    kind = 'noise'", "noise.py:4", "IndentationError"),
-        ("x = 1\nraise RuntimeError('no camera')\nclass A:\n    kind = 'noise'\n", "noise.py:2", "RuntimeError: no camera"),
+        (
+            "import torch\nraise RuntimeError('no camera')\nkind = 1\n    kind = 'noise'",
+            "noise.py:4",
+            "IndentationError",
+        ),
+        (
+            "x = 1\nraise RuntimeError('no camera')\nclass A:\n    kind = 'noise'\n",
+            "noise.py:2",
+            "RuntimeError: no camera",
+        ),
         ("import nowhere_at_all\nclass A:\n    kind = 'noise'\n", "noise.py:1", "ModuleNotFoundError"),
         ("from eproxyctl import Task\nclass A(Task):\n    kind = 'noise'\n", "noise.py", "class A lacks batch, shape"),
         ("import sys\nsys.exit(3)\nclass A:\n    kind = 'noise'\n", "noise.py:2", "SystemExit"),

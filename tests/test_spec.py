@@ -70,7 +70,10 @@ dsp: {trials: 2}
         ("- a\n", "a spec is a mapping"),
         (b"\xff\xfe\x00", "is no text"),
         (b"a: \x00", "is no text"),
-        ("a:\n\tb: 1\n", "x.yaml:2:1: found character '\\t' that cannot start any token (indent with spaces, not tabs)"),
+        (
+            "a:\n\tb: 1\n",
+            "x.yaml:2:1: found character '\\t' that cannot start any token (indent with spaces, not tabs)",
+        ),
         ("seed: 1\nseed: 2\n", "x.yaml:2:1: duplicate key 'seed' (first given at"),
         ("a: &a [1]\nb: [*a, *a]\n", "x.yaml:1:4: YAML anchors and aliases are not used"),
         ("a: !!python/object/apply:os.system [ls]\n", "x.yaml:1:4: YAML tags are not used"),

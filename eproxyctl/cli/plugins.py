@@ -14,7 +14,7 @@ from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
 from eproxyctl.errors import UsageError
 
-app = typer.Typer(help="Plugins: what is loaded from where, and a working one to start from.")
+app = typer.Typer()
 
 
 class Template(StrEnum):

@@ -11,7 +11,7 @@ from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
 from eproxyctl.errors import RunError
 
-app = typer.Typer(help="Run directories: list them, show one.")
+app = typer.Typer()
 Root = Annotated[Path, typer.Option("--root", help="Where run directories are.")]
 
 

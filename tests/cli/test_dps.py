@@ -14,9 +14,36 @@ from conftest import Cli, spawn
 from ruamel.yaml import YAML
 from scipy import stats
 
-SMALL = (
-    "--set", "proxy.fidelity.width=0.5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2",
-)  # fmt: skip
+SMALL = ("--set", "proxy.fidelity.width=0.5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2")
+QUICK = ("--set", "proxy.kind=quick")
+PLUGIN = """\
+from eproxyctl import Proxy, ProxyOptions, Score, derive
+
+class Quick(Proxy):
+    "A proxy of another kind that DPS can tune: a random function of settings and weights."
+    kind = "quick"
+
+    class Options(ProxyOptions):
+        a: int = 0
+        b: int = 0
+
+    def parameters(self):
+        return {"a": tuple(range(50)), "b": tuple(range(50))}
+
+    def encode(self, choices):
+        return self.options.model_copy(update=dict(choices))
+
+    def score(self, network, batches, seed):
+        return Score(float(derive(self.options.a, self.options.b, seed.weights) % 1000))
+"""
+
+
+@pytest.fixture
+def quick(table: Path) -> Path:
+    """The spec with a table, and a plugin proxy that costs nothing."""
+    (table.parent / "plugins").mkdir()
+    (table.parent / "plugins" / "quick.py").write_text(PLUGIN)
+    return table
 
 
 def test_without_a_table_it_says_which_three_lines_to_add(tiny: Path, cli: Cli) -> None:
@@ -46,7 +73,14 @@ def test_result_baselines_and_provenance(table: Path, cli: Cli) -> None:
 
 def test_training_architectures_are_held_out_of_every_later_correlation(table: Path, cli: Cli) -> None:
     assert cli("dps", table, *SMALL).exit_code == 0
-    use = ("--set", "proxy=runs/tiny/dps/proxy.yaml", "--set", "space.architectures={table: true}", "--set", "task.batch_size=2")
+    use = (
+        "--set",
+        "proxy=runs/tiny/dps/proxy.yaml",
+        "--set",
+        "space.architectures={table: true}",
+        "--set",
+        "task.batch_size=2",
+    )
     result = cli("score", table, *use, "--format", "json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
@@ -64,28 +98,26 @@ def test_training_architectures_are_held_out_of_every_later_correlation(table: P
     assert found["value"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_trials_are_a_total_and_workers_change_nothing(table: Path, cli: Cli, sampler: str) -> None:
-    args = ("dps", table, *SMALL, "--set", f"dps.sampler={sampler}")
-    cli(*args, "--trials", 2, "--run", "steps")
-    stepped = cli(*args, "--trials", 4, "--run", "steps")
-    once = cli(*args, "--trials", 4, "--run", "once", "--workers", 2)
+@pytest.mark.parametrize("sampler", ["evolution", "tpe", "random"])
+def test_trials_are_a_total_and_workers_change_nothing(quick: Path, cli: Cli, sampler: str) -> None:
+    args = ("dps", quick, *QUICK, "--set", f"dps.sampler={sampler}")
+    cli(*args, "--trials", 3, "--run", "steps")
+    stepped = cli(*args, "--trials", 12, "--run", "steps")
+    once = cli(*args, "--trials", 12, "--run", "once", "--workers", 1)
     assert stepped.exit_code == once.exit_code == 0
     assert stepped.stdout == once.stdout
     assert Path("steps/proxy.yaml").read_bytes() == Path("once/proxy.yaml").read_bytes()
-    fewer = cli(*args, "--trials", 2, "--run", "steps")
-    assert fewer.exit_code == 0
-    assert fewer.stdout.count("trial ") == 2
+    assert cli(*args, "--trials", 2, "--run", "steps").stdout.count("trial ") == 2
 
 
-def test_killed_twice_it_ends_with_the_same_proxy(table: Path, cli: Cli) -> None:
-    args = ("dps", table, *SMALL, "--trials", 5)
+def test_killed_three_times_it_ends_with_the_same_proxy(quick: Path, cli: Cli) -> None:
+    args = ("dps", quick, *QUICK, "--trials", 20)
     assert cli(*args, "--run", "whole").exit_code == 0
     rows = Path("killed/rows.jsonl")
-    for wanted in (3, 12):
-        process = spawn(*args, "--run", "killed", "--workers", 0, cwd=table.parent)
+    for wanted in (7, 40, 80):
+        process = spawn(*args, "--run", "killed", "--workers", 0, cwd=quick.parent)
         deadline = time.monotonic() + 100
-        while time.monotonic() < deadline and (not rows.exists() or len(rows.read_bytes().splitlines()) < wanted):
+        while time.monotonic() < deadline and (not rows.exists() or rows.read_bytes().count(b"\n") < wanted):
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -110,12 +142,20 @@ def test_read_outs_of_the_trace_are_chosen_without_training(table: Path, cli: Cl
 
 
 def test_sqlite_storage_and_a_bad_one(table: Path, cli: Cli) -> None:
-    result = cli("dps", table, *SMALL, "--storage", "sqlite:///study.db")
+    result = cli("dps", table, *SMALL, "--trials", 1, "--storage", "sqlite:///study.db")
     assert result.exit_code == 0
     assert Path("study.db").exists()
     bad = cli("dps", table, *SMALL, "--run", "x", "--storage", "postgresql://me:secret@127.0.0.1:1/x")
     assert bad.exit_code == 6
     assert "secret" not in bad.stderr
+
+
+def test_a_small_space_is_exhausted(quick: Path, cli: Cli) -> None:
+    path = quick.parent / "plugins" / "quick.py"
+    path.write_text(path.read_text().replace("range(50)", "range(2)"))
+    result = cli("dps", quick, *QUICK, "--trials", 9)
+    assert result.exit_code == 0
+    assert "exhausted: 100 draws in a row repeated a point; 4 of 9 trials" in result.stderr
 
 
 def test_a_table_that_is_too_small(table: Path, cli: Cli) -> None:

@@ -68,7 +68,7 @@ def test_a_larger_sample_pays_for_the_new_rows_only(tiny: Path, cli: Cli) -> Non
 
 
 def test_killed_and_continued_equals_uninterrupted(tiny: Path, cli: Cli) -> None:
-    more = ("--set", "space.architectures.sample=40", "--set", "space.cells=2")
+    more = ("--set", "space.architectures.sample=30")
     whole = cli("score", tiny, "--run", "whole", *more).stdout
     rows = Path("killed/rows.jsonl")
     process = spawn("score", tiny, "--run", "killed", "--workers", 2, *more, cwd=tiny.parent)

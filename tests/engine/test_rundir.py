@@ -67,7 +67,9 @@ def test_a_full_device_is_explained() -> None:
     log.close()
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.lists(st.lists(st.floats(-1e9, 1e9), max_size=3), max_size=3))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False), st.lists(st.lists(st.floats(-1e9, 1e9), max_size=3), max_size=3)
+)
 def test_rows_round_trip_exactly(score: float, trace: list[list[float]]) -> None:
     import json
 
