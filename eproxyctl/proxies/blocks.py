@@ -48,26 +48,32 @@ def entropy(features: Tensor) -> float:
 
 
 def trainability(maps: Sequence[Tensor], seed: int) -> float:
-    """Mean over successive maps of 2 − s − 1/s; NaN where no map depends on the one before."""
+    """Mean over successive maps of 2 − s − 1/s, blocks beside each other left out; NaN where none is left."""
     scores = []
     for i in range(len(maps) - 1, 0, -1):
         source, target = maps[i - 1], maps[i]
         random = generator(derive(seed, "az-nas", i))
         signs = (torch.randint(0, 2, target.shape, generator=random) * 2 - 1).to(target)
-        (slopes,) = torch.autograd.grad(target, source, signs, retain_graph=True, allow_unused=True)
-        if slopes is None:
+        if not (source.requires_grad and target.requires_grad):
+            # a cell that returns zeros: nothing is passed on
+            scores.append(_score(0.0))
             continue
-        scores.append(LOWEST if torch.equal(slopes, signs) else _gain(slopes, signs))
+        (slopes,) = torch.autograd.grad(target, source, signs, retain_graph=True, allow_unused=True)
+        if slopes is not None:
+            scores.append(LOWEST if torch.equal(slopes, signs) else _score(_gain(slopes, signs)))
     return sum(scores) / len(scores) if scores else math.nan
 
 
+def _score(gain: float) -> float:
+    return 2 - gain - 1 / (gain + 1e-6)
+
+
 def _gain(slopes: Tensor, signs: Tensor) -> float:
-    """2 − s − 1/s, s the largest singular value of the mean over positions of (∂ at the input) (∂ at the output)ᵀ."""
+    """The largest singular value of the mean over positions of (∂ at the input) (∂ at the output)ᵀ."""
     positions = signs.shape[0] * signs[0, 0].numel()
     before = _fold(slopes, signs.shape[2:]).transpose(0, 1).flatten(1).double()
     after = signs.transpose(0, 1).flatten(1).double()
-    largest = float(torch.linalg.matrix_norm(before @ after.T / positions, 2))
-    return 2 - largest - 1 / (largest + 1e-6)
+    return float(torch.linalg.matrix_norm(before @ after.T / positions, 2))
 
 
 def _fold(maps: Tensor, spatial: torch.Size) -> Tensor:
