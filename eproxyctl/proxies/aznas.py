@@ -1,0 +1,91 @@
+"""AZ-NAS: four properties of a network at initialisation, put together by rank.
+
+Source: Lee and Ham, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", CVPR 2024, and its code.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from eproxyctl.contracts import Batches, Needs, Score, Seed, Trace
+from eproxyctl.proxies.zero_cost import Init, ZeroCostOptions, ZeroCostProxy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eproxyctl.contracts import Network
+
+LOWEST = -1e9
+"""A component that is undefined, or a block that passes its input on unchanged (−∞ in the official code)."""
+
+
+class AzNasProxy(ZeroCostProxy):
+    """AZ-NAS: expressivity, progressivity, trainability and complexity; the trace holds the four, in this order.
+
+    For the maps of successive blocks: expressivity is the sum of the entropies of the normalised eigenvalues of each
+    map's channel covariance; progressivity the least growth of that entropy from one block to the next; trainability
+    the mean over blocks of 2 − s − 1/s, s the largest singular value of the block's mean Jacobian, estimated from
+    random signs; complexity the multiply-adds. No labels.
+
+    The published score Σ log(rank / m) ranks a set of m architectures: `aggregate_ranks`, from the traces. The value is
+    a stand-in that one network has alone and that grows with each component: log(E / E_max) + log sigmoid(P) −
+    log(1 − T) + log(MACs), E_max the entropy of uncorrelated channels. It leans on size more than the ranks do.
+    """
+
+    kind = "az-nas"
+    needs = Needs(gradients=True)
+
+    class Options(ZeroCostOptions):
+        init: Init = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
+
+    options: Options
+
+    def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
+        from eproxyctl.proxies.blocks import entropy, maps_of_blocks, trainability
+        from eproxyctl.proxies.size import macs
+
+        complexity = float(macs(network, batches))
+        self.prepare(network, batches, seed)
+        maps = maps_of_blocks(network, batches.inputs)
+        entropies = [entropy(features.detach()) for features in maps]
+        components = (
+            _finite(math.fsum(entropies)),
+            _finite(min((b - a for a, b in itertools.pairwise(entropies)), default=math.nan)),
+            _finite(trainability(maps, seed.common)),
+            complexity,
+        )
+        return Score(_stand_in(components, maps), (components,))
+
+
+def aggregate_ranks(traces: Iterable[Trace]) -> list[float]:
+    """The published score of each of m architectures: Σ over components of log(rank / m), 0 where best in all four.
+
+    Args:
+        traces: of `AzNasProxy`, one an architecture.
+    """
+    from scipy.stats import rankdata
+
+    columns = list(zip(*(trace[0] for trace in traces), strict=True))
+    ranks: list[Sequence[float]] = [rankdata(column) for column in columns]
+    return [math.fsum(math.log(rank / len(columns[0])) for rank in row) for row in zip(*ranks, strict=True)]
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else LOWEST
+
+
+def _stand_in(components: tuple[float, float, float, float], maps: Sequence[Tensor]) -> float:
+    expressivity, progressivity, trainable, complexity = components
+    most = math.fsum(math.log(features.shape[1]) for features in maps)
+    return (
+        math.log(max(expressivity / most, 1e-9))
+        - max(-progressivity, 0.0)
+        - math.log1p(math.exp(-abs(progressivity)))
+        - math.log1p(max(-trainable, 0.0))
+        + math.log(max(complexity, 1.0))
+    )
