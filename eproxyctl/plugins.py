@@ -33,7 +33,12 @@ BUILTINS = (
     "eproxyctl.spaces.nds_residual",
     "eproxyctl.spaces.transnasbench101",
     "eproxyctl.tasks.images",
+    "eproxyctl.proxies.activations",
+    "eproxyctl.proxies.aznas",
     "eproxyctl.proxies.eproxy",
+    "eproxyctl.proxies.saliency",
+    "eproxyctl.proxies.size",
+    "eproxyctl.proxies.zico",
 )
 KIND = re.compile(r"""^\s+kind\s*(?::[^=]+)?=\s*["']([^"']+)["']""", re.MULTILINE)
 

@@ -1,7 +1,7 @@
 """A worked space plugin: plain convolutional networks that differ in width and depth only."""
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from eproxyctl import FULL, Choice, Fidelity, InvalidArchitecture, Space
@@ -55,7 +55,7 @@ class PlainSpace(Space):
                 sizes = [shape[0]] + [width] * depth
                 blocks = [
                     nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-                    for a, b in zip(sizes, sizes[1:], strict=False)
+                    for a, b in pairwise(sizes)
                 ]
                 self.blocks = nn.Sequential(*blocks)
                 self.classifier = nn.Linear(width, outputs)

@@ -53,7 +53,9 @@ def test_help_ends_with_an_example(cli: Cli, words: list[str]) -> None:
         "--version",
     ],
 )
-def test_examples_work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, command: str) -> None:  # fmt: skip
+def test_examples_work_in_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, command: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     result = cli(*command.split())
     assert result.exit_code == 0

@@ -270,10 +270,27 @@ def test_keys_from_a_file_in_any_notation(tiny: Path, cli: Cli) -> None:
 def test_a_hundred_real_architectures_at_low_fidelity(benchmarks: Path, cli: Cli, tiny: Path) -> None:
     specs = Path(__file__).parents[2] / "specs" / "nasbench201.yaml"
     document = json.loads(
-        cli("score", specs, "--data", benchmarks, "--format", "json", "--set", "space.channels=2", "--set", "space.cells=1",
-            "--set", "proxy.iterations=2", "--set", "proxy.branches=[{transform_channels: 16}]",
-            "--set", "proxy.fidelity.resolution=16", "--set", "space.architectures.sample=30").stdout
-    )  # fmt: skip
+        cli(
+            "score",
+            specs,
+            "--data",
+            benchmarks,
+            "--format",
+            "json",
+            "--set",
+            "space.channels=2",
+            "--set",
+            "space.cells=1",
+            "--set",
+            "proxy.iterations=2",
+            "--set",
+            "proxy.branches=[{transform_channels: 16}]",
+            "--set",
+            "proxy.fidelity.resolution=16",
+            "--set",
+            "space.architectures.sample=30",
+        ).stdout
+    )
     rows = document["rows"]
     expected = stats.spearmanr([-row["score"] for row in rows], [row["metric"] for row in rows]).statistic
     assert document["correlations"][0]["value"] == pytest.approx(expected)

@@ -27,7 +27,9 @@ def value(point: str) -> float:
     return hashlib.sha256(point.encode()).digest()[0] / 255
 
 
-def study(path: Path, sampler: str, seed: int = 0, parameters: Mapping[str, tuple[object, ...]] = PARAMETERS) -> DiscreteStudy:  # fmt: skip
+def study(
+    path: Path, sampler: str, seed: int = 0, parameters: Mapping[str, tuple[object, ...]] = PARAMETERS
+) -> DiscreteStudy:
     return DiscreteStudy(journal(path), "s", parameters, sampler, seed, encode)  # type: ignore[arg-type]
 
 

@@ -20,16 +20,32 @@ from eproxyctl.networks.residual import Block, ResidualNetwork
 DATA = os.environ.get("EPROXYCTL_DATA")
 AMOEBA = {  # AmoebaNet-A, as pycls has it
     "normal": [
-        ["avg_pool_3x3", 0], ["max_pool_3x3", 1], ["sep_conv_3x3", 0], ["sep_conv_5x5", 2], ["sep_conv_3x3", 0],
-        ["avg_pool_3x3", 3], ["sep_conv_3x3", 1], ["skip_connect", 1], ["skip_connect", 0], ["avg_pool_3x3", 1],
+        ["avg_pool_3x3", 0],
+        ["max_pool_3x3", 1],
+        ["sep_conv_3x3", 0],
+        ["sep_conv_5x5", 2],
+        ["sep_conv_3x3", 0],
+        ["avg_pool_3x3", 3],
+        ["sep_conv_3x3", 1],
+        ["skip_connect", 1],
+        ["skip_connect", 0],
+        ["avg_pool_3x3", 1],
     ],
     "normal_concat": [4, 5, 6],
     "reduce": [
-        ["avg_pool_3x3", 0], ["sep_conv_3x3", 1], ["max_pool_3x3", 0], ["sep_conv_7x7", 2], ["sep_conv_7x7", 0],
-        ["avg_pool_3x3", 1], ["max_pool_3x3", 0], ["max_pool_3x3", 1], ["conv_7x1_1x7", 0], ["sep_conv_3x3", 5],
+        ["avg_pool_3x3", 0],
+        ["sep_conv_3x3", 1],
+        ["max_pool_3x3", 0],
+        ["sep_conv_7x7", 2],
+        ["sep_conv_7x7", 0],
+        ["avg_pool_3x3", 1],
+        ["max_pool_3x3", 0],
+        ["max_pool_3x3", 1],
+        ["conv_7x1_1x7", 0],
+        ["sep_conv_3x3", 5],
     ],
     "reduce_concat": [3, 4, 6],
-}  # fmt: skip
+}
 
 
 def records(name: str) -> list[dict[str, Any]]:

@@ -59,9 +59,22 @@ def test_three_notations_name_one_architecture() -> None:
 
 @pytest.mark.parametrize(
     "notation",
-    ["", "x", "|none~0|", "|none~1|+|none~0|none~1|+|none~0|none~1|none~2|", 3, None, [[1], [1], [1]], [[9], [0, 0], [0, 0, 0]],
-     (1, 2), "[[1], [2", {"a": 1}, "|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|", [[True], [0, 0], [0, 0, 0]]],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "|none~0|",
+        "|none~1|+|none~0|none~1|+|none~0|none~1|none~2|",
+        3,
+        None,
+        [[1], [1], [1]],
+        [[9], [0, 0], [0, 0, 0]],
+        (1, 2),
+        "[[1], [2",
+        {"a": 1},
+        "|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        [[True], [0, 0], [0, 0, 0]],
+    ],
+)
 def test_what_is_no_architecture_says_so(notation: object) -> None:
     with pytest.raises(InvalidArchitecture):
         SPACE.parse(notation)

@@ -96,7 +96,10 @@ def damaged(root: Path) -> dict[str, dict[str, object]]:
         (root / "short" / f"data_batch_{i}.bin").write_bytes(b"123")
     (root / "few").mkdir()
     Image.new("RGB", (8, 8)).save(root / "few" / "x.png")
-    npz = {name: {"kind": "npz", "path": str(root / f"{name}.npz")} for name in ("float", "flat", "none", "labels", "object", "black", "text", "missing")}  # fmt: skip
+    npz = {
+        name: {"kind": "npz", "path": str(root / f"{name}.npz")}
+        for name in ("float", "flat", "none", "labels", "object", "black", "text", "missing")
+    }
     folders = {name: {"kind": "folder", "path": str(root / name)} for name in ("empty", "broken", "few", "nowhere")}
     cifars = {f"cifar {name}": {"kind": "cifar10", "path": str(root / name)} for name in ("short", "empty")}
     return npz | folders | cifars

@@ -56,9 +56,9 @@ BAD = {
     "x.json": ("[[", "no JSON"),
     "dict.json": ('{"a": 1}', "expected a list"),
     "row.json": ("[[1, 2, 3]]", "row 1 is neither"),
-    "arch.json": ('[[[[9], [0, 0], [0, 0, 0]], 1]]', "row 1: no operation has index 9"),
+    "arch.json": ("[[[[9], [0, 0], [0, 0, 0]], 1]]", "row 1: no operation has index 9"),
     "record.json": ('[{"a": 1}]', "task.table.metric"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)
