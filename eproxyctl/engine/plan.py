@@ -73,6 +73,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     largest = space.largest()
     context = Context(
         sources,
+        tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
         spec.space.model_dump_json(exclude={"architectures"}),
         spec.seed,
         spec.device,

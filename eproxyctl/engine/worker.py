@@ -29,6 +29,7 @@ class Context:
 
     Attributes:
         sources: plugins to load.
+        code: sha256 of each plugin, so that changed files are never served by a worker that read the old ones.
         space: its section of the spec, as JSON.
         seed: the spec's.
         device: `cpu` or `cuda:N`.
@@ -39,6 +40,7 @@ class Context:
     """
 
     sources: plugins.Sources
+    code: tuple[str, ...]
     space: str
     seed: int
     device: str
@@ -51,7 +53,10 @@ class Context:
 
     def __post_init__(self) -> None:
         data = hashlib.sha256(self.inputs.tobytes())
-        data.update(repr((self.sources, self.space, self.seed, self.device, self.shape, self.outputs)).encode())
+        if self.labels is not None:
+            data.update(self.labels.tobytes())
+        rest = (self.sources, self.code, self.space, self.seed, self.device, self.shape, self.outputs, self.largest)
+        data.update(repr(rest).encode())
         object.__setattr__(self, "digest", data.hexdigest())
 
     def __hash__(self) -> int:
