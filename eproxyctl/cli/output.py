@@ -111,7 +111,7 @@ def table(records: Sequence[Record], title: str = "", *, color: bool = False) ->
     grid = Table(title=Text(title) if title else None, title_justify="left", show_edge=False, pad_edge=False)
     for name in records[0] if records else ():
         number = all(isinstance(r[name], int | float | None) and not isinstance(r[name], bool) for r in records)
-        grid.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ignore")
+        grid.add_column(name, justify="right" if number else "left", no_wrap=True)
     for record in records:
         grid.add_row(*(Text(_show(value)) for value in record.values()))
     stream = io.StringIO()

@@ -28,7 +28,10 @@ class _Rate(ProgressColumn):
 def progress(title: str, total: int) -> Iterator[Advance]:
     """A bar for `total` things."""
     console = stderr()
+    if not console.is_terminal:
+        yield lambda: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda: bar.advance(task)

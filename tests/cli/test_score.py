@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -32,7 +33,7 @@ def test_rows_in_the_order_of_the_spec_with_sizes(tiny: Path, cli: Cli) -> None:
 
 def test_every_format(tiny: Path, cli: Cli) -> None:
     table = cli("score", tiny, "--format", "table").stdout
-    scores = [line.split("│")[2].strip() for line in table.splitlines() if line[:1].isdigit()]
+    scores = [re.findall(r"\d+\.\d+", line)[0] for line in table.splitlines() if line.strip()[:1].isdigit()]
     assert scores == sorted(scores, key=float)
     assert len(scores) == 6
     document = json.loads(cli("score", tiny, "--format", "json").stdout)
