@@ -82,7 +82,8 @@ def dps(
         if len(paths) == 1:
             output.write(_records(found), chosen, out, title=_title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in _records(found)]
-        say(f"result: {folder / RESULT}; next: eproxyctl score {path} --set proxy={folder / RESULT}", always=False)
+        use = f"eproxyctl score {path} --set proxy={folder / RESULT} --run {folder.parent / 'tuned'}"
+        say(f"result: {folder / RESULT}; next: {use}", always=False)
     if len(paths) > 1:
         output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
 
