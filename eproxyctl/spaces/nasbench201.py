@@ -14,6 +14,7 @@ from pydantic import Field, PositiveInt
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.spaces.node_cells import EDGES, Cell, describe, official, path_traits, simplify
+from eproxyctl.spaces.notation import checked
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -48,11 +49,8 @@ class NasBench201Space(Space):
         return {f"{a}-{b}": OPERATIONS for a, b in EDGES}
 
     def encode(self, choices: Mapping[str, Choice]) -> str:
-        cell = tuple(str(choices[f"{a}-{b}"]) for a, b in EDGES)
-        for operation in cell:
-            if operation not in OPERATIONS:
-                raise InvalidArchitecture(f"no operation '{operation}'", hint=did_you_mean(operation, OPERATIONS))
-        return _key(cell)
+        chosen = checked(choices, self.parameters())
+        return _key(tuple(str(chosen[f"{a}-{b}"]) for a, b in EDGES))
 
     def choices(self, key: str) -> dict[str, Choice]:
         return {f"{a}-{b}": operation for (a, b), operation in zip(EDGES, _cell(key), strict=True)}

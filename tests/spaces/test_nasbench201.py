@@ -80,6 +80,14 @@ def test_what_is_no_architecture_says_so(notation: object) -> None:
         SPACE.parse(notation)
 
 
+def test_choices_that_make_no_cell_say_so() -> None:
+    choices = SPACE.choices(SPACE.example)
+    with pytest.raises(InvalidArchitecture, match="no choice for 0-1"):
+        SPACE.encode({name: choice for name, choice in choices.items() if name != "0-1"})
+    with pytest.raises(InvalidArchitecture, match="2-3 cannot be"):
+        SPACE.encode(choices | {"2-3": "conv"})
+
+
 @given(cells)
 def test_round_trips(cell: tuple[str, ...]) -> None:
     key = key_of(cell)
