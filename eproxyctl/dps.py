@@ -110,6 +110,16 @@ class Search:
         """Close the file of rows."""
         self._log.close()
 
+    @property
+    def paid(self) -> int:
+        """Rows there are."""
+        return len(self._rows)
+
+    @property
+    def failed(self) -> int:
+        """Rows that say why they failed; the next run tries them again."""
+        return sum(row.status == "failed" for row in self._rows.values())
+
     def rows(self, section: str, keys: Sequence[str]) -> list[Row]:
         """Rows of a proxy's section for each key, trained where they are not yet there."""
         point = digest(section)
@@ -179,18 +189,20 @@ class Entrant:
     options: ProxyOptions | None
 
 
-def tune(plan: Plan, study: DiscreteStudy, search: Search, parts: Split, trial: Callable[[Finished], None]) -> None:
-    """Run the study up to the spec's number of trials.
+def tune(study: DiscreteStudy, search: Search, parts: Split) -> list[Finished]:
+    """Run the study up to the spec's number of trials; the best first. Fewer where the space is exhausted."""
+    total = search.plan.spec.dps.trials
+    for _ in study.run(total, lambda point: search.fit(point, parts.training).value):
+        pass
+    return best_first(study.finished(), total)
+
+
+def parameters(plan: Plan) -> tuple[dict[str, tuple[str | int | float | bool, ...]], Callable[..., str]]:
+    """The trained space of the plan's proxy, and choices → section.
 
     Raises:
         UsageError: the proxy has nothing to tune.
     """
-    for finished in study.run(plan.spec.dps.trials, lambda point: search.fit(point, parts.training).value):
-        trial(finished)
-
-
-def parameters(plan: Plan) -> tuple[dict[str, tuple[str | int | float | bool, ...]], Callable[..., str]]:
-    """The trained space of the plan's proxy, and choices → section."""
     found = dict(plan.proxy.parameters())
     if not found:
         raise UsageError(f"proxy '{plan.proxy.kind}' has no settings to tune", hint="use proxy: eproxy")

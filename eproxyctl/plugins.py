@@ -131,6 +131,6 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def folders(named: Sequence[str], default: Path) -> tuple[str, ...]:
+def folders(named: Sequence[Path], default: Path) -> tuple[str, ...]:
     """The folders to read: those named, else the default one where it exists."""
-    return tuple(named) or ((str(default),) if default.is_dir() else ())
+    return tuple(map(str, named)) or ((str(default),) if default.is_dir() else ())

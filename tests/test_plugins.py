@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,22 @@ def test_an_installed_plugin_is_found_by_entry_point(tmp_path: Path, monkeypatch
     assert "thermal" in registry.kinds("task")
     assert registry.get("task", "thermal").origin.sha256
     assert [broken.origin.name for broken in registry.broken] == ["bad"]
+
+
+def test_rows_of_a_plugin_that_changed_are_not_taken_for_the_same(tiny: Path, cli) -> None:  # type: ignore[no-untyped-def]
+    path = plugin(tiny.parent / "mine", "noise", NOISE.format(kind="noise"))
+    use(tiny, "noise")
+    assert cli("score", tiny, "--plugins", "mine").exit_code == 0
+    path.write_text(path.read_text().replace("manual_seed(seed)", "manual_seed(seed + 1)"))
+    changed = cli("score", tiny, "--plugins", "mine")
+    assert changed.exit_code == 6
+    assert "another spec: plugins changed" in changed.stderr
+
+
+def test_the_variable_separates_folders_as_path_does(tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    plugin(tmp_path / "one folder", "one", NOISE.format(kind="one"))
+    plugin(tmp_path / "two", "two", NOISE.format(kind="two"))
+    monkeypatch.setenv("EPROXYCTL_PLUGINS", f"{tmp_path / 'one folder'}{os.pathsep}{tmp_path / 'two'}")
+    listed = cli("list", "tasks").stdout
+    assert "task,one," in listed
+    assert "task,two," in listed

@@ -44,7 +44,7 @@ Data = Annotated[
     ),
 ]
 PluginFolders = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    Optional[list[Path]],  # noqa: UP045
     typer.Option(
         "--plugins", envvar="EPROXYCTL_PLUGINS", help="Folder of plugin files; repeatable.", show_default="./plugins"
     ),
@@ -89,7 +89,7 @@ class Request:
         return loaded
 
 
-def open_plugins(folders: Sequence[str] | None, none: bool) -> tuple[Registry, plugins.Sources]:
+def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, plugins.Sources]:
     """The registry; the default folder is announced, broken plugins are warned of."""
     if none and folders:
         raise UsageError("--plugins and --no-plugins exclude each other")
@@ -112,7 +112,7 @@ def request(
     seed: int | None,
     device: str | None,
     data: Sequence[Path] | None,
-    folders: Sequence[str] | None,
+    folders: Sequence[Path] | None,
     no_plugins: bool,
 ) -> Request:
     """Gather the shared options. A flag for one field wins over --set, which wins over the spec."""

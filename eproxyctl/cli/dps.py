@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -59,7 +60,7 @@ def dps(
     result, proxy.yaml in the run directory, is used by naming it as `proxy:` of any spec. It is checked on held-out
     architectures, beside the proxy of the spec and the size columns. The same command continues to the total of trials.
 
-    Example: eproxyctl dps specs/nasbench201.yaml --trials 40 --set task.table.path=table.csv
+    Example: eproxyctl dps specs/nasbench201.yaml --data DIR --trials 40
     """
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
     paths = common.spec_paths(specs)
@@ -73,12 +74,14 @@ def dps(
         request = replace(request, overrides=(*request.overrides, Override("--trials", "dps.trials", str(trials))))
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
+    failed = 0
     for path in paths:
         from eproxyctl.engine.plan import prepare
 
         plan = prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / plan.loaded.name / "dps"
-        found, parts = _tune(plan, folder, storage, finalists, common.cores(workers))
+        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers))
+        failed += bad
         if len(paths) == 1:
             output.write(_records(found), chosen, out, title=_title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in _records(found)]
@@ -86,9 +89,15 @@ def dps(
         say(f"result: {folder / RESULT}; next: {use}", always=False)
     if len(paths) > 1:
         output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
+    if failed:
+        say(f"{failed} row(s) failed and ranked last; rows.jsonl in the run directory says why", style="yellow")
+        raise typer.Exit(1)
 
 
-def _tune(plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int) -> tuple[list[Entrant], Split]:
+def _tune(
+    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int
+) -> tuple[list[Entrant], Split, int]:
+    """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
     from eproxyctl.engine import study as studies
     from eproxyctl.engine.executors import Workers
@@ -101,20 +110,20 @@ def _tune(plan: Plan, folder: Path, storage: str | None, finalists: int, workers
     names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     total = plan.spec.dps.trials
+    rows = (total + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
         RunDirectory(folder, "dps", names, files, plan.origins),
         Workers(min(workers, len(parts.training))) as pool,
-        progress(f"dps {plan.loaded.name}", total * len(parts.training)) as advance,
+        progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
         store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")
         name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
         study = studies.DiscreteStudy(store, name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
-        for _ in range(min(total, len(study.finished())) * len(parts.training)):
-            advance()
         evaluated = search.Search(plan, folder, pool, advance)
+        for _ in range(min(rows, evaluated.paid)):
+            advance()
         try:
-            search.tune(plan, study, evaluated, parts, lambda finished: None)
-            best = search.best_first(study.finished(), total)
+            best = search.tune(study, evaluated, parts)
             if len(best) < total:
                 say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
             found = search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists)
@@ -122,7 +131,7 @@ def _tune(plan: Plan, folder: Path, storage: str | None, finalists: int, workers
             evaluated.close()
         write(folder / RESULT, result(plan, found, parts, len(best)))
         write(folder / "result.json", json.dumps([output.plain(r) for r in _records(found)], indent=2) + "\n")
-    return found, parts
+    return found, parts, evaluated.failed
 
 
 def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> str:
@@ -199,8 +208,9 @@ def _summary(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     specs = list(dict.fromkeys(r["spec"] for r in records))
     lines: list[dict[str, Any]] = []
     for spec in specs:
-        own = [r for r in records if r["spec"] == spec and r["held_out"] is not None]
-        baselines = {r["proxy"]: r["held_out"] for r in own if not r["proxy"].startswith("trial")}
-        lines.append({"spec": spec, "result": own[0]["held_out"], **baselines})
+        result, *rest = [r for r in records if r["spec"] == spec]
+        baselines = {r["proxy"]: r["held_out"] for r in rest if not r["proxy"].startswith("trial")}
+        held_out = {"result": result["held_out"], **baselines}
+        lines.append({"spec": spec} | {n: math.nan if v is None else v for n, v in held_out.items()})
     mean = {name: sum(line[name] for line in lines) / len(lines) for name in lines[0] if name != "spec"}
     return [*lines, {"spec": "mean", **mean}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -92,7 +93,7 @@ def _run(
         Workers(min(workers, len(keys))) as pool,
         progress(f"scoring {plan.loaded.name}", len(keys)) as advance,
     ):
-        for row in run_score(plan, keys, folder, pool, lambda: None):
+        for row in run_score(plan, keys, folder, pool):
             advance()
             rows.append(row)
             if stream:
@@ -123,10 +124,8 @@ def _report(
     excluded = training_keys(plan)
     found = correlations(plan, rows, excluded=excluded)
     table = [correlation_record(c) for c in found]
-    import json
-
     rundir.write(folder / "correlations.json", json.dumps([output.plain(r) for r in table], indent=2) + "\n")
-    left_out = sum(row.canonical in excluded for row in rows)
+    left_out = sum(plan.space.canonical(row.key) in excluded for row in rows) if excluded else 0
     if left_out:
         say(f"{left_out} architecture(s) equal one the proxy was tuned on and are excluded from the correlations")
     bad = sum(row.status != "ok" for row in rows)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from dataclasses import dataclass, replace
+import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Costs, Options, Proxy, Space, Task
+from eproxyctl.contracts import Costs, Proxy, Space, Task
 from eproxyctl.engine.worker import Context
 from eproxyctl.errors import DataError, InvalidArchitecture, Problem, SpecError
-from eproxyctl.registry import SECTIONS, Registry, kind_of
+from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
 from eproxyctl.spec.loading import PATH_SETTINGS, Loaded
 from eproxyctl.spec.models import Spec
 from eproxyctl.tasks.table import Table, load
@@ -32,7 +33,7 @@ class Plan:
     proxy: Proxy
     table: Table | None
     context: Context
-    origins: list[dict[str, str]]
+    origins: tuple[Origin, ...]
 
     @property
     def spec(self) -> Spec:
@@ -84,8 +85,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
         count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
     )
     used = {registry.get(s, kind_of(getattr(spec, s))).origin for s in SECTIONS}
-    origins = [{"name": o.name, "origin": o.path, "sha256": o.sha256} for o in sorted(used, key=lambda o: o.name)]
-    return Plan(loaded, space, task, proxy, table, context, origins)
+    return Plan(loaded, space, task, proxy, table, context, tuple(sorted(used, key=lambda origin: origin.name)))
 
 
 def check_device(device: str) -> None:
@@ -114,7 +114,7 @@ def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     digest: dict[str, Any] = {section: _sha256(part) for section, part in parts.items()}
     digest |= {"seed": spec.seed, "device": spec.device, "images": files.hexdigest()[:16]}
     digest["table"] = plan.table.sha256[:16] if plan.table else ""
-    digest["plugins"] = _sha256([[o["name"], o["sha256"]] for o in plan.origins if "plugin" in o["origin"]])
+    digest["plugins"] = _sha256([[o.name, o.sha256] for o in plan.origins if not o.builtin])
     return digest | (extra or {})
 
 
@@ -150,8 +150,6 @@ def architectures(plan: Plan) -> list[str]:
         keys = list(plan.table.metric)
         if wanted.sample:
             _enough(wanted.sample, len(keys), "the table")
-            import random
-
             order = random.Random(f"table {seed}")
             keys = order.sample(keys, len(keys))[: wanted.sample]
     elif wanted.all:
@@ -199,9 +197,3 @@ def _parsed(plan: Plan, notations: list[tuple[str, Any]]) -> list[str]:
     if not keys:
         raise SpecError("the list of architectures is empty")
     return keys
-
-
-def with_proxy(plan: Plan, options: Options, proxy: Proxy) -> Plan:
-    """The same plan with another proxy of equal fidelity."""
-    loaded = replace(plan.loaded, spec=plan.spec.model_copy(update={"proxy": options}))
-    return replace(plan, loaded=loaded, proxy=proxy)

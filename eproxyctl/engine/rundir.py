@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from eproxyctl.errors import RunError
+from eproxyctl.registry import Origin
 
 STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic")
 NO_SPACE = "free some space, then run the same command: it continues where it stopped"
@@ -115,17 +116,17 @@ class RunDirectory:
         command: that owns it.
         identity: what makes two runs the same; a folder with another is refused.
         files: name → text, written beside it.
-        plugins: name, origin and sha256 of what was used.
+        origins: of the space, task and proxy that were used.
     """
 
     def __init__(
-        self, path: Path, command: str, identity: dict[str, Any], files: dict[str, str], plugins: list[dict[str, str]]
+        self, path: Path, command: str, identity: dict[str, Any], files: dict[str, str], origins: Sequence[Origin]
     ) -> None:
         self.path = path
         self.command = command
         self.identity = identity
         self._files = files
-        self._plugins = plugins
+        self._origins = origins
         self._lock = FileLock(path / "lock")
 
     def __enter__(self) -> RunDirectory:
@@ -171,7 +172,7 @@ class RunDirectory:
             "machine": platform.machine(),
             "threads": 1,
             "versions": {name: _version(name) for name in STAMPED},
-            "plugins": self._plugins,
+            "used": [{"name": o.name, "origin": o.path, "sha256": o.sha256} for o in self._origins],
         }
 
 

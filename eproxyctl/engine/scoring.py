@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ROWS = "rows.jsonl"
 TIMINGS = "timings.jsonl"
 
 
-def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, done: Callable[[], None]) -> Iterator[Row]:
+def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> Iterator[Row]:
     """Score the keys that have no row yet; yield all rows in the order of `keys`.
 
     Args:
@@ -26,7 +26,6 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, done:
         keys: distinct.
         folder: a locked run directory.
         workers: where.
-        done: called once for each row that was paid for now.
 
     A failed row is tried again by the next run; what it failed of may have been mended.
     """
@@ -43,7 +42,6 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, done:
                 log.append(row.to_json())
                 timings.append(json.dumps({"key": job.key, "seconds": round(seconds, 4)}))
                 waiting[place[job.key]] = row
-                done()
             yield waiting.pop(i)
     finally:
         log.close()
@@ -89,7 +87,7 @@ def correlations(
     if plan.table is None:
         return []
     known = [(row, value) for row in rows if (value := plan.table.value(row.key)) is not None]
-    known = [(row, value) for row, value in known if row.canonical not in excluded]
+    known = [(row, value) for row, value in known if not excluded or plan.space.canonical(row.key) not in excluded]
     metric = ranked([value for _, value in known], higher_is_better=True)
     better = plan.proxy.higher_is_better
     columns = {

@@ -162,3 +162,31 @@ def test_a_table_that_is_too_small(table: Path, cli: Cli) -> None:
     result = cli("dps", table, "--set", "dps.architectures=500")
     assert result.exit_code == 5
     assert "dps.architectures is 500, and the table has" in result.stderr
+
+
+def test_failed_rows_rank_last_and_are_said(quick: Path, cli: Cli) -> None:
+    path = quick.parent / "plugins" / "quick.py"
+    text = path.read_text().replace(
+        "        return Score(",
+        "        if seed.weights % 3 == 0:\n            raise RuntimeError('no')\n        return Score(",
+    )
+    path.write_text(text)
+    result = cli("dps", quick, *QUICK, "--trials", 3)
+    assert result.exit_code == 1
+    assert "row(s) failed and ranked last" in result.stderr
+    assert result.stdout.count("trial ") == 3
+    assert Path("runs/tiny/dps/proxy.yaml").exists()
+
+
+def test_several_specs_give_one_summary_with_the_mean(quick: Path, cli: Cli) -> None:
+    other = quick.with_name("other.yaml")
+    other.write_text(quick.read_text().replace("seed: 0", "seed: 1"))
+    rows = list(csv.DictReader(io.StringIO(cli("dps", quick, other, *QUICK, "--trials", 2).stdout)))
+    assert [row["spec"] for row in rows] == ["tiny", "other", "mean"]
+    first = json.loads(Path("runs/tiny/dps/result.json").read_text())
+    assert float(rows[0]["result"]) == pytest.approx(first[0]["held_out"])
+    assert float(rows[0]["params"]) == pytest.approx(first[-2]["held_out"])
+    assert float(rows[2]["result"]) == pytest.approx((float(rows[0]["result"]) + float(rows[1]["result"])) / 2)
+    none = cli("dps", quick, other, *QUICK, "--trials", 2, "--set", "dps.held_out=0")
+    assert none.exit_code == 0
+    assert none.stdout.splitlines()[1].startswith("tiny,,")

@@ -14,7 +14,7 @@ from eproxyctl.errors import RunError
 
 
 def directory(path: Path, command: str = "score", **identity: object) -> rundir.RunDirectory:
-    return rundir.RunDirectory(path, command, {"space": "a", **identity}, {"spec.yaml": "x"}, [])
+    return rundir.RunDirectory(path, command, {"space": "a", **identity}, {"spec.yaml": "x"}, ())
 
 
 def test_one_writer(tmp_path: Path) -> None:
