@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Choice = str | int | float | bool
 Goal = Literal["maximize", "minimize"]
+Scheme = Literal["default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+"""How weights start; see `eproxyctl.networks.initialise`."""
 
 
 class Options(BaseModel):

@@ -7,14 +7,15 @@ at weight 1, bias 0. `default` is what `torch.nn` does when it builds the layer.
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-Scheme = Literal["default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+from eproxyctl.contracts import Scheme
+
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from eproxyctl.contracts import Batches, Needs, Score, Seed, Trace
-from eproxyctl.proxies.zero_cost import Init, ZeroCostOptions, ZeroCostProxy
+from eproxyctl.contracts import Batches, Needs, Scheme, Score, Seed, Trace
+from eproxyctl.proxies.zero_cost import ZeroCostOptions, ZeroCostProxy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ class AzNasProxy(ZeroCostProxy):
     needs = Needs(gradients=True)
 
     class Options(ZeroCostOptions):
-        init: Init = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
+        init: Scheme = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
 
     options: Options
 

@@ -12,14 +12,26 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
-from eproxyctl.contracts import Batches, Choice, Costs, Needs, Options, Proxy, ProxyOptions, Readout, Score, Seed, Trace
+from eproxyctl.contracts import (
+    Batches,
+    Choice,
+    Costs,
+    Needs,
+    Options,
+    Proxy,
+    ProxyOptions,
+    Readout,
+    Scheme,
+    Score,
+    Seed,
+    Trace,
+)
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
     from eproxyctl.proxies.regression import Task
 
 Kernel = Literal[1, 3, 7]
-Init = Literal["default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
 Feature = Literal["net", "wave_low", "wave_mid", "wave_high", "dot"]
 FEATURES: tuple[Feature, ...] = ("net", "wave_low", "wave_mid", "wave_high", "dot")
 MAX_BRANCHES = 3
@@ -75,8 +87,8 @@ class EproxyProxy(Proxy):
         learning_rate: PositiveFloat = Field(1.2, description="of SGD")
         momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
         weight_decay: float = Field(4e-5, ge=0, description="on weights of two or more dimensions")
-        init: Init = Field("default", description="how network and transform start")
-        barrier_init: Init = Field("default", description="how the barrier is drawn")
+        init: Scheme = Field("default", description="how network and transform start")
+        barrier_init: Scheme = Field("default", description="how the barrier is drawn")
         barrier: Literal["frozen", "trained", "none"] = Field(
             "frozen", description="ablations: trained like the rest, or none, so that the transform meets the target"
         )

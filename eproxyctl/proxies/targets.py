@@ -6,7 +6,6 @@ Source: Li et al., Eproxy (ICCV 2023), and for the waves and dots its predecesso
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from eproxyctl.contracts import derive
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.operations import MAX_POOL, batch_norm, conv
+from eproxyctl.proxies.eproxy import Feature
 
-Feature = Literal["net", "wave_low", "wave_mid", "wave_high", "dot"]
-FEATURES: tuple[Feature, ...] = get_args(Feature)
 CHANNELS = 512
 """Channels of a feature before it is sliced to those of a branch."""
 BANDS = {"wave_low": (0.0, 0.125), "wave_mid": (0.125, 0.35), "wave_high": (0.375, 0.4875)}

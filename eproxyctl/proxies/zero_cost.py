@@ -5,24 +5,22 @@ Formulas as in Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS", ICLR
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from eproxyctl.contracts import Batches, Proxy, ProxyOptions, Seed
+from eproxyctl.contracts import Batches, Proxy, ProxyOptions, Scheme, Seed
 
 if TYPE_CHECKING:
     from torch import nn
 
     from eproxyctl.contracts import Network
 
-Init = Literal["default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
-
 
 class ZeroCostOptions(ProxyOptions):
     """Options of a proxy that looks at a network as it is initialised."""
 
-    init: Init = Field("default", description="how the network starts; default: as torch draws its layers")
+    init: Scheme = Field("default", description="how the network starts; default: as torch draws its layers")
 
 
 class ZeroCostProxy(Proxy):
@@ -36,7 +34,7 @@ class ZeroCostProxy(Proxy):
         return prepare(network, batches, seed, self.options.init)
 
 
-def prepare(network: Network, batches: Batches, seed: Seed, init: Init = "default") -> nn.Module:
+def prepare(network: Network, batches: Batches, seed: Seed, init: Scheme = "default") -> nn.Module:
     """Give `network` its values and move it beside its batch.
 
     Training mode: batch norm uses the statistics of the batch, as its running ones mean nothing before training.

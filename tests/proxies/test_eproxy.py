@@ -13,9 +13,9 @@ from oracle import losses as plain_losses
 from eproxyctl.contracts import Batches, Costs, Seed
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, materialise
-from eproxyctl.proxies.eproxy import FEATURE_SETS, EproxyProxy, EproxyReadout
+from eproxyctl.proxies.eproxy import FEATURE_SETS, FEATURES, EproxyProxy, EproxyReadout
 from eproxyctl.proxies.regression import _transforms, draw
-from eproxyctl.proxies.targets import BANDS, FEATURES, make
+from eproxyctl.proxies.targets import BANDS, make
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 
 SPACE = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 4, "cells": 1}))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from maps import check_maps
 from published import AMOEBA, flops, params, records
 from torch import nn
 
@@ -348,14 +349,7 @@ def test_features_are_as_stated(
 ) -> None:
     spaces = small(family, stem=stem)
     network = spaces.build(draw(spaces, seed), shape, 7, fidelity, pruned=pruned)
-    initialise(network, "xavier_normal", generator(0))
-    batch = torch.randn(4, *shape, generator=generator(1))
-    maps = network.features(batch)
-    assert tuple(m.shape[1] for m in maps) == network.channels
-    divide = [1, 2, 4] if stem == "cifar" else [8, 16, 32]
-    assert [m.shape[2:] for m in maps[::-1]] == [tuple(-(-n // d) for n in shape[1:]) for d in divide]
-    assert all(m.isfinite().all() for m in maps)
-    assert network(batch).shape == (4, 7)
+    check_maps(network, shape, 7, [1, 2, 4] if stem == "cifar" else [8, 16, 32])
 
 
 def test_every_operation_keeps_or_halves_the_size() -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from maps import check_maps
 from published import flops, params, records
 
 from eproxyctl.contracts import Fidelity
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import count
 from eproxyctl.spaces.nds_residual import FamilyName, NdsResidualSpace
 
@@ -155,14 +155,7 @@ def test_what_is_wrong_is_said(notation: object, says: str) -> None:
 def test_features_are_as_stated(family: str, stem: str, seed: int, fidelity: Fidelity, shape: tuple[int, ...]) -> None:
     spaces = space(family, stem=stem)
     network = spaces.build(next(spaces.sample(seed)), shape, 7, fidelity)
-    initialise(network, "xavier_normal", generator(0))
-    batch = torch.randn(4, *shape, generator=generator(1))
-    maps = network.features(batch)
-    assert tuple(m.shape[1] for m in maps) == network.channels
-    divide = [1, 2, 4] if stem == "cifar" else [8, 16, 32]
-    assert [m.shape[2:] for m in maps[::-1]] == [tuple(-(-n // d) for n in shape[1:]) for d in divide]
-    assert all(m.isfinite().all() for m in maps)
-    assert network(batch).shape == (4, 7)
+    check_maps(network, shape, 7, [1, 2, 4] if stem == "cifar" else [8, 16, 32])
 
 
 @pytest.mark.parametrize("family", ["ResNet", "Vanilla", "ResNeXt-A", "ResNeXt-B"])
