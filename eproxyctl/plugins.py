@@ -35,6 +35,7 @@ BUILTINS = (
     "eproxyctl.tasks.images",
     "eproxyctl.proxies.activations",
     "eproxyctl.proxies.aznas",
+    "eproxyctl.proxies.ensemble",
     "eproxyctl.proxies.eproxy",
     "eproxyctl.proxies.saliency",
     "eproxyctl.proxies.size",
