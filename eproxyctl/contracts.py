@@ -220,6 +220,15 @@ class TableOptions(Options):
         None, description="column that names the architecture; unset: key, architecture or the first"
     )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
+    where: Mapping[str, Choice] = Field(
+        {}, description="columns or fields and what must be there, such as {status: OK}; other rows are left out"
+    )
+    missing: Literal["refuse", "skip"] = Field(
+        "refuse", description="rows without a finite metric: an error, or left out and counted"
+    )
+    repeats: Literal["refuse", "first", "mean"] = Field(
+        "refuse", description="several rows of one architecture: an error, or the first, or the mean of all"
+    )
 
 
 class TaskOptions(Options):
