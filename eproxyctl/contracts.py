@@ -199,6 +199,35 @@ class Space(ABC):
             misses = 0
             yield key
 
+    def mutate(self, key: str, generator: random.Random) -> str:
+        """A neighbour of `key`, of another canonical key: one choice changed, or several where one is not enough.
+
+        Raises InvalidArchitecture where there is none, or where the key, read from a table, has no choices.
+        """
+        canonical, chosen = self.canonical(key), self.choices(key)
+        for changes in self._changes(chosen, generator):
+            try:
+                neighbour = self.encode({**chosen, **changes})
+            except InvalidArchitecture:
+                continue
+            if self.canonical(neighbour) != canonical:
+                return neighbour
+        raise InvalidArchitecture(f"no change of choices makes another architecture of {key}")
+
+    def _changes(self, chosen: Mapping[str, Choice], generator: random.Random) -> Iterator[dict[str, Choice]]:
+        """Every single change in a random order, then a hundred random ones each of two choices, three, and so on."""
+        others = {
+            name: [value for value in values if value != chosen.get(name)]
+            for name, values in self.parameters().items()
+            if len(values) > 1
+        }
+        for name in generator.sample(sorted(others), len(others)):
+            for value in generator.sample(others[name], len(others[name])):
+                yield {name: value}
+        for count in range(2, len(others) + 1):
+            for _ in range(100):
+                yield {name: generator.choice(others[name]) for name in generator.sample(sorted(others), count)}
+
 
 # ----------------------------------------------------------------------------------------------------------- tasks
 
