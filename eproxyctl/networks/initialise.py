@@ -37,7 +37,7 @@ def initialise(module: nn.Module, scheme: Scheme, random: torch.Generator) -> No
         if isinstance(layer, _ConvNd):
             _convolution(layer, scheme, random)
         elif isinstance(layer, _BatchNorm):
-            _norm(layer)
+            layer.reset_parameters()
         elif isinstance(layer, nn.Linear):
             _default(layer.weight, layer.bias, random)
         elif isinstance(layer, nn.modules.rnn.RNNBase | nn.Embedding):
@@ -62,16 +62,6 @@ def _convolution(layer: _ConvNd, scheme: Scheme, random: torch.Generator) -> Non
         nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu", generator=random)
     if bias is not None:
         bias.fill_(0.01 if scheme.startswith("xavier") else 0.0)
-
-
-def _norm(layer: _BatchNorm) -> None:
-    if layer.weight is not None:
-        layer.weight.fill_(1)
-        layer.bias.fill_(0)
-    if layer.running_mean is not None and layer.running_var is not None and layer.num_batches_tracked is not None:
-        layer.running_mean.fill_(0)
-        layer.running_var.fill_(1)
-        layer.num_batches_tracked.fill_(0)
 
 
 def _default(weight: torch.Tensor, bias: torch.Tensor | None, random: torch.Generator) -> None:
