@@ -199,6 +199,35 @@ class Space(ABC):
             misses = 0
             yield key
 
+    def mutate(self, key: str, generator: random.Random) -> str:
+        """A neighbour of `key`, of another canonical key: one choice changed, or several where one is not enough.
+
+        Raises InvalidArchitecture where there is none, or where the key, read from a table, has no choices.
+        """
+        canonical, chosen = self.canonical(key), self.choices(key)
+        for changes in self._changes(chosen, generator):
+            try:
+                neighbour = self.encode({**chosen, **changes})
+            except InvalidArchitecture:
+                continue
+            if self.canonical(neighbour) != canonical:
+                return neighbour
+        raise InvalidArchitecture(f"no change of choices makes another architecture of {key}")
+
+    def _changes(self, chosen: Mapping[str, Choice], generator: random.Random) -> Iterator[dict[str, Choice]]:
+        """Every single change in a random order, then a hundred random ones each of two choices, three, and so on."""
+        others = {
+            name: [value for value in values if value != chosen.get(name)]
+            for name, values in self.parameters().items()
+            if len(values) > 1
+        }
+        for name in generator.sample(sorted(others), len(others)):
+            for value in generator.sample(others[name], len(others[name])):
+                yield {name: value}
+        for count in range(2, len(others) + 1):
+            for _ in range(100):
+                yield {name: generator.choice(others[name]) for name in generator.sample(sorted(others), count)}
+
 
 # ----------------------------------------------------------------------------------------------------------- tasks
 
@@ -220,6 +249,15 @@ class TableOptions(Options):
         None, description="column that names the architecture; unset: key, architecture or the first"
     )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
+    where: Mapping[str, Choice] = Field(
+        {}, description="columns or fields and what must be there, such as {status: OK}; other rows are left out"
+    )
+    missing: Literal["refuse", "skip"] = Field(
+        "refuse", description="rows without a finite metric: an error, or left out and counted"
+    )
+    repeats: Literal["refuse", "first", "mean"] = Field(
+        "refuse", description="several rows of one architecture: an error, or the first, or the mean of all"
+    )
 
 
 class TaskOptions(Options):

@@ -33,6 +33,7 @@ BUILTINS = (
     "eproxyctl.spaces.nds_residual",
     "eproxyctl.spaces.transnasbench101",
     "eproxyctl.tasks.images",
+    "eproxyctl.tasks.sequences",
     "eproxyctl.proxies.activations",
     "eproxyctl.proxies.aznas",
     "eproxyctl.proxies.ensemble",

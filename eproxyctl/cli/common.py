@@ -17,6 +17,7 @@ from eproxyctl.errors import UsageError
 from eproxyctl.spec.loading import Loaded, Override, load, quickstart
 
 if TYPE_CHECKING:
+    from eproxyctl.engine.plan import Plan
     from eproxyctl.registry import Registry
 
 DEFAULT_PLUGINS = Path("plugins")
@@ -87,6 +88,16 @@ class Request:
         for note in loaded.notes:
             say(note, style="yellow")
         return loaded
+
+    def prepare(self, path: Path) -> Plan:
+        """A spec made ready to run; how rows of its metric table were left out or joined is said on stderr."""
+        loaded = self.load(path)
+        from eproxyctl.engine import plan as planning
+
+        plan = planning.prepare(loaded, self.registry, self.sources)
+        if plan.table and plan.table.note:
+            say(f"metric table: {plan.table.note}")
+        return plan
 
 
 def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, plugins.Sources]:

@@ -76,9 +76,7 @@ def dps(
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        from eproxyctl.engine.plan import prepare
-
-        plan = prepare(request.load(path), request.registry, request.sources)
+        plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "dps"
         found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers))
         failed += bad

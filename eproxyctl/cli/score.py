@@ -57,19 +57,18 @@ def score(
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        loaded = request.load(path)
-        from eproxyctl.engine import plan as planning
+        plan = request.prepare(path)
+        from eproxyctl.engine.plan import architectures
 
-        plan = planning.prepare(loaded, request.registry, request.sources)
-        keys = planning.architectures(plan)
+        keys = architectures(plan)
         if dry_run:
             estimate(plan, keys, common.cores(workers))
             continue
-        folder = run or Path("runs") / loaded.name / "score"
+        folder = run or Path("runs") / plan.loaded.name / "score"
         rows = _run(plan, keys, folder, common.cores(workers), chosen, out, streams=len(paths) == 1)
         failed += sum(any(row.status == "failed" for row in each) for each in zip(*rows, strict=True))
         found = _report(plan, rows, folder, chosen, out, top, several=len(paths) > 1)
-        summary += [{"spec": loaded.name, **record} for record in found]
+        summary += [{"spec": plan.loaded.name, **record} for record in found]
     if len(paths) > 1 and not dry_run:
         output.write(_with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
     if failed:

@@ -298,3 +298,17 @@ def test_a_hundred_real_architectures_at_low_fidelity(benchmarks: Path, cli: Cli
     rows = document["rows"]
     expected = stats.spearmanr([-row["score"] for row in rows], [row["metric"] for row in rows]).statistic
     assert document["correlations"][0]["value"] == pytest.approx(expected)
+
+
+def test_rows_of_the_table_that_are_joined_are_said(table: Path, cli: Cli) -> None:
+    lines = Path("table.csv").read_text().splitlines()
+    Path("table.csv").write_text("\n".join([*lines, lines[1], lines[2].split(",")[0] + ","]) + "\n")
+    refused = cli("score", table)
+    assert refused.exit_code == 5
+    assert "line 62: repeats the architecture of line 2" in refused.stderr
+    assert "task.table.repeats: mean" in refused.stderr
+    assert "task.table.missing: skip" in refused.stderr
+    sets = ["task.table.repeats=mean", "task.table.missing=skip", "space.architectures={table: true, sample: 2}"]
+    taken = cli("score", table, *(word for text in sets for word in ("--set", text)))
+    assert taken.exit_code == 0
+    assert "60 architectures of 62 rows: 1 left out without a metric, 1 repeat an architecture" in taken.stderr
