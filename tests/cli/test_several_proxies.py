@@ -145,7 +145,8 @@ def test_compare_says_what_is_tied(table: Path, cli: Cli) -> None:
     assert "40 architecture(s) are left out" in result.stderr
     shared = {row["key"] for row in rows_of(Path("b/scores.csv").read_text())}
     mine = [row for row in rows_of(Path("a/scores.csv").read_text()) if row["key"] in shared]
-    expected = stats.spearmanr([float(r["synflow"] or "-inf") for r in mine], [float(r["metric"]) for r in mine]).statistic
+    scores, metric = [float(r["synflow"] or "-inf") for r in mine], [float(r["metric"]) for r in mine]
+    expected = stats.spearmanr(scores, metric).statistic
     assert next(row for row in found if row["column"] == "synflow")["spearman"] == pytest.approx(expected)
 
 
