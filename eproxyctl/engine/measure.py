@@ -39,13 +39,13 @@ class Workload:
     options: dict[str, object]
     key: str
 
-    def network(self, registry: Registry) -> Network:
+    def network(self, registry: Registry, *, pruned: bool = True) -> Network:
         """What a worker would score, without values yet."""
         from eproxyctl.networks.size import materialise
 
         options = registry.get("space", self.kind).options.model_validate({"kind": self.kind, **self.options})
         space: Space = registry.create("space", options)
-        return materialise(lambda: space.build(self.key, SHAPE, OUTPUTS))
+        return materialise(lambda: space.build(self.key, SHAPE, OUTPUTS, pruned=pruned))
 
 
 WORKLOADS = (
