@@ -148,7 +148,11 @@ class Space(ABC):
         """The costliest architecture's key; its cost is the cost_max of the cost mix."""
 
     def traits(self, key: str) -> dict[str, float]:
-        """Structure read from the key without building: counts of operations, depth, path lengths."""
+        """Structure of the live parts, read from the key without building: depth, counts of operations, path lengths.
+
+        The same names for every key. A name may have a group in front, up to its last dot (`count.skip_connect`): a
+        few-shot model gives each group one vote, those without a group together one.
+        """
         return {}
 
     @abstractmethod
