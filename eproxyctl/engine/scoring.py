@@ -40,20 +40,25 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
             while i not in waiting:
                 job, row, seconds = next(results)
                 log.append(row.to_json())
-                timings.append(json.dumps({"key": job.key, "seconds": round(seconds, 4)}))
+                timings.append(timing(job.key, seconds))
                 waiting[place[job.key]] = row
             yield waiting.pop(i)
     finally:
         log.close()
         timings.close()
-    _settle(folder, place)
+    settle(folder, place)
+
+
+def timing(key: str, seconds: float) -> str:
+    """A line of TIMINGS."""
+    return json.dumps({"key": key, "seconds": round(seconds, 4)})
 
 
 def _rows(folder: Path) -> Iterator[Row]:
     return (Row.from_json(line) for line in rundir.lines(folder / ROWS))
 
 
-def _settle(folder: Path, place: dict[str, int]) -> None:
+def settle(folder: Path, place: dict[str, int]) -> None:
     """Put the rows into the spec's order, the last row of each key only, so that equal runs leave equal bytes."""
     path = folder / ROWS
     latest: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import csv
 import gzip
 import hashlib
@@ -11,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,21 @@ from eproxyctl.errors import DataError, InvalidArchitecture, did_you_mean
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 MAX_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a metric table knows of an architecture.
+
+    Attributes:
+        metric: as published.
+        rank: in the whole table, 1 the best.
+        regret: how far from the best of the table, never negative.
+    """
+
+    metric: float
+    rank: int
+    regret: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,18 @@ class Table:
         """The metric turned so that higher is better; None where the table lacks the architecture."""
         found = self.metric.get(key)
         return None if found is None else found if self.goal == "maximize" else -found
+
+    def truth(self, key: str) -> Truth | None:
+        """Metric, rank and regret; None where the table lacks the architecture."""
+        value = self.value(key)
+        if value is None:
+            return None
+        rank = len(self._sorted) - bisect.bisect_right(self._sorted, value) + 1
+        return Truth(self.metric[key], rank, self._sorted[-1] - value)
+
+    @cached_property
+    def _sorted(self) -> list[float]:
+        return sorted(self.metric.values() if self.goal == "maximize" else (-value for value in self.metric.values()))
 
 
 def load(options: TableOptions, space: Space) -> Table:
