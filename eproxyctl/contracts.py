@@ -139,6 +139,10 @@ class Space(ABC):
     def parse(self, notation: object) -> str:
         """Any notation a known table uses → key. Raises InvalidArchitecture. `parse(key) == key`."""
 
+    def notation(self, key: str) -> str:
+        """The architecture as papers and other programs write it."""
+        return key
+
     def canonical(self, key: str) -> str:
         """Equal only for networks that compute the same function with the same weights."""
         return key

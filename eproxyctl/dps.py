@@ -203,7 +203,7 @@ class Entrant:
 def tune(study: DiscreteStudy, search: Search, parts: Split) -> list[Finished]:
     """Run the study up to the spec's number of trials; the best first. Fewer where the space is exhausted."""
     total = search.plan.spec.dps.trials
-    for _ in study.run(total, lambda point: search.fit(point, parts.training).value):
+    for _ in study.run(total, lambda asked: [(search.fit(one.point, parts.training).value,) for one in asked]):
         pass
     return best_first(study.finished(), total)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eproxyctl import __version__
-from eproxyctl.cli import compare, doctor, dps, listing, plugins, runs, score, validate
+from eproxyctl.cli import compare, doctor, dps, export, listing, plugins, runs, score, search, validate
 from eproxyctl.cli.failures import BUG, Group
 
 app = typer.Typer(
@@ -41,6 +41,8 @@ def about(
 app.command("score")(score.score)
 app.command("dps")(dps.dps)
 app.command("compare")(compare.compare)
+app.command("search")(search.search)
+app.command("export")(export.export)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)

@@ -45,25 +45,26 @@ def choose(format: Format | None, output: Path | None) -> Format:
 
 def write(records: Sequence[Record], format: Format, output: Path | None = None, *, title: str = "") -> None:
     """All records at once."""
+    emit(text(records, format, title, color=output is None and sys.stdout.isatty()), output)
+
+
+def text(records: Sequence[Record], format: Format, title: str = "", *, color: bool = False) -> str:
+    """All records as they are written."""
     if format is Format.json:
-        text = json.dumps([plain(record) for record in records], indent=2) + "\n"
-    elif format is Format.jsonl:
-        text = "".join(json.dumps(plain(record)) + "\n" for record in records)
-    elif format is Format.csv:
-        text = _csv(records)
-    else:
-        text = table(records, title, color=output is None and sys.stdout.isatty())
-    emit(text, output)
+        return json.dumps([plain(record) for record in records], indent=2) + "\n"
+    if format is Format.jsonl:
+        return "".join(json.dumps(plain(record)) + "\n" for record in records)
+    return _csv(records) if format is Format.csv else table(records, title, color=color)
 
 
-def emit(text: str, output: Path | None = None) -> None:
+def emit(content: str, output: Path | None = None) -> None:
     """Text to a file, or to stdout."""
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(content)
         return
     from eproxyctl.engine import rundir
 
-    rundir.write(output, text)
+    rundir.write(output, content)
 
 
 class Stream:

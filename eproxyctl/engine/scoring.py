@@ -53,15 +53,19 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
                 job, outcomes = next(results)
                 for j, outcome in zip(lacking[job.key], outcomes, strict=True):
                     log.append(outcome.row.to_json(proxy=kind(wanted[j]), point=names[j]))
-                    seconds = {"key": job.key, "proxy": kind(wanted[j]), "seconds": round(outcome.seconds, 4)}
-                    timings.append(json.dumps(seconds))
+                    timings.append(timing(job.key, kind(wanted[j]), outcome.seconds))
                     waiting.setdefault(place[job.key], {})[j] = outcome.row
             found = waiting.pop(i)
             yield tuple(found[j] for j in range(len(wanted)))
     finally:
         log.close()
         timings.close()
-    _settle(folder, place, points)
+    settle(folder, place, points)
+
+
+def timing(key: str, proxy: str, seconds: float) -> str:
+    """A line of TIMINGS."""
+    return json.dumps({"key": key, "proxy": proxy, "seconds": round(seconds, 4)})
 
 
 def stored(folder: Path) -> Iterator[tuple[str, Row]]:
@@ -69,7 +73,7 @@ def stored(folder: Path) -> Iterator[tuple[str, Row]]:
     return ((line["point"], Row.from_json(line)) for line in rundir.lines(folder / ROWS))
 
 
-def _settle(folder: Path, place: dict[str, int], points: dict[str, int]) -> None:
+def settle(folder: Path, place: dict[str, int], points: dict[str, int]) -> None:
     """Put the rows into the spec's order, the last row of each only, so that equal runs leave equal bytes."""
     path = folder / ROWS
     latest: dict[tuple[str, str], str] = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model, model_validator
 
 from eproxyctl.contracts import Options, ProxyOptions, SpaceOptions, TaskOptions
 from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
@@ -26,6 +26,32 @@ class DpsOptions(Options):
     )
 
 
+class Limits(Options):
+    """What an architecture may cost at most, by the size of the full network; checked before anything is scored."""
+
+    params: PositiveFloat | None = Field(None, description="parameters, classifier included, such as 1.0e6")
+    macs: PositiveFloat | None = Field(None, description="multiply-adds of one input of the task, such as 600.0e6")
+
+
+class SearchOptions(Options):
+    """Architecture search: which architectures are scored, in what order, and what they may cost."""
+
+    evaluations: PositiveInt = Field(500, description="architectures scored in total")
+    minutes: PositiveFloat | None = Field(None, description="stop after this time; what is found then may differ")
+    batch: PositiveInt = Field(8, description="architectures proposed at a time, and so scored in parallel")
+    sampler: Literal["evolution", "tpe", "random", "nsga2"] = Field(
+        "evolution", description="how architectures are proposed; nsga2: the best score for every size, see against"
+    )
+    against: Literal["params", "macs"] | None = Field(None, description="nsga2 only: the size to keep small")
+    limits: Limits = Limits.model_validate({})
+
+    @model_validator(mode="after")
+    def _two_goals(self) -> Self:
+        if (self.sampler == "nsga2") != (self.against is not None):
+            raise ValueError("nsga2 weighs the score against a size: set both sampler: nsga2 and against: params")
+        return self
+
+
 class Spec(Options):
     """A space, a task and a proxy, and what to do with them."""
 
@@ -36,6 +62,7 @@ class Spec(Options):
     task: TaskOptions
     proxy: ProxyOptions | tuple[ProxyOptions, ...]
     dps: DpsOptions = DpsOptions.model_validate({})
+    search: SearchOptions = SearchOptions.model_validate({})
 
     @property
     def proxies(self) -> tuple[ProxyOptions, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import hashlib
 import math
 import statistics
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,21 @@ from eproxyctl.errors import DataError, InvalidArchitecture
 from eproxyctl.tasks.rows import Absent, Line, csv_rows, json_rows
 
 MAX_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a metric table knows of an architecture.
+
+    Attributes:
+        metric: as published.
+        rank: in the whole table, 1 the best.
+        regret: how far from the best of the table, never negative.
+    """
+
+    metric: float
+    rank: int
+    regret: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,18 @@ class Table:
         )
         parts = [f"{count:,} {what}" for count, what in counts if count]
         return f"{len(self.metric):,} architectures of {self.rows:,} rows: {', '.join(parts)}" if parts else ""
+
+    def truth(self, key: str) -> Truth | None:
+        """Metric, rank and regret; None where the table lacks the architecture."""
+        value = self.value(key)
+        if value is None:
+            return None
+        rank = len(self._sorted) - bisect.bisect_right(self._sorted, value) + 1
+        return Truth(self.metric[key], rank, self._sorted[-1] - value)
+
+    @cached_property
+    def _sorted(self) -> list[float]:
+        return sorted(self.metric.values() if self.goal == "maximize" else (-value for value in self.metric.values()))
 
 
 def load(options: TableOptions, space: Space) -> Table:

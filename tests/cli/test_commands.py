@@ -91,12 +91,6 @@ def test_validate_shows_the_line_and_a_caret(tiny: Path, cli: Cli) -> None:
     assert "      chanels: 2\n      ^\n    hint: did you mean channels" in result.stderr
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
-def test_the_specs_of_the_repository_are_valid(cli: Cli, path: Path) -> None:
-    assert cli("validate", path, "--plugins", path.parents[path.parts[::-1].index("specs")] / "plugins").exit_code == 0
-    assert path.read_text().startswith("#")
-
-
 def test_runs_are_listed_and_shown(tiny: Path, cli: Cli) -> None:
     cli("score", tiny)
     (record,) = json.loads(cli("runs", "--format", "json").stdout)
