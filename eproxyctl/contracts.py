@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -148,7 +148,11 @@ class Space(ABC):
         """The costliest architecture's key; its cost is the cost_max of the cost mix."""
 
     def traits(self, key: str) -> dict[str, float]:
-        """Structure read from the key without building: counts of operations, depth, path lengths."""
+        """Structure of the live parts, read from the key without building: depth, counts of operations, path lengths.
+
+        The same names for every key. A name may have a group in front, up to its last dot (`count.skip_connect`): a
+        few-shot model gives each group one vote, those without a group together one.
+        """
         return {}
 
     @abstractmethod
@@ -353,6 +357,7 @@ class ProxyOptions(Options):
 
     fidelity: Fidelity = FULL
     repeats: PositiveInt = Field(1, description="seeds to average; their spread is reported")
+    label: str | None = Field(None, min_length=1, description="name of its column; unset: its kind")
     provenance: Provenance | None = Field(None, description="written by dps; do not edit")
 
 
@@ -363,6 +368,8 @@ class Proxy(ABC):
     Options: ClassVar[type[ProxyOptions]] = ProxyOptions
     higher_is_better: ClassVar[bool] = True
     needs: ClassVar[Needs] = Needs()
+    relative: ClassVar[bool] = False
+    """True: a score is a rank among the architectures scored together, made by `together`."""
 
     def __init__(self, options: ProxyOptions) -> None:
         self.options = options
@@ -379,6 +386,20 @@ class Proxy(ABC):
 
     def encode(self, choices: Mapping[str, Choice]) -> ProxyOptions:
         """Choices → options; equal for choices that differ only in genes without effect."""
+        raise NotImplementedError
+
+    # Optional: a proxy made of others, or one that is `relative`.
+
+    def members(self) -> tuple[ProxyOptions, ...]:
+        """The proxies it is made of; the engine scores with each and hands over their values as the trace."""
+        return ()
+
+    def together(self, traces: Sequence[Trace]) -> list[float]:
+        """The values of architectures scored together.
+
+        Args:
+            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+        """
         raise NotImplementedError
 
     # Optional: a proxy with `readouts` has its value read from the trace, which costs no training.

@@ -36,6 +36,7 @@ BUILTINS = (
     "eproxyctl.tasks.sequences",
     "eproxyctl.proxies.activations",
     "eproxyctl.proxies.aznas",
+    "eproxyctl.proxies.ensemble",
     "eproxyctl.proxies.eproxy",
     "eproxyctl.proxies.saliency",
     "eproxyctl.proxies.size",

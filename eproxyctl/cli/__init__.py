@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eproxyctl import __version__
-from eproxyctl.cli import dps, listing, plugins, runs, score, validate
+from eproxyctl.cli import compare, doctor, dps, listing, plugins, runs, score, validate
 from eproxyctl.cli.failures import BUG, Group
 
 app = typer.Typer(
@@ -40,10 +40,12 @@ def about(
 
 app.command("score")(score.score)
 app.command("dps")(dps.dps)
+app.command("compare")(compare.compare)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)
 app.command("describe")(listing.describe)
+app.command("doctor")(doctor.doctor)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eproxyctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from eproxyctl.ranking import Estimate
 
 Record = Mapping[str, Any]
 
@@ -117,6 +120,15 @@ def table(records: Sequence[Record], title: str = "", *, color: bool = False) ->
     stream = io.StringIO()
     Console(file=stream, width=10_000, force_terminal=color, highlight=False).print(grid)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def interval(e: Estimate | None) -> str:
+    """`0.66 [0.48, 0.82]`; the value alone without an interval."""
+    if e is None or not math.isfinite(e.value):
+        return "–"
+    if e.low is None or e.high is None:
+        return f"{e.value:.2f}"
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
 
 
 def _show(value: Any) -> str:

@@ -7,14 +7,13 @@ operation on a value, and `concat` lists the values whose channels make the outp
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from eproxyctl.spaces.genotype import CODES, Cell, Genotype
+from eproxyctl.spaces.traits import Ways, step, through
 
 INPUTS = (0, 1)
 Atom = int | tuple[str, "Value"] | tuple[str, int]
@@ -163,72 +162,30 @@ def _formula(value: Value, meaning: Meaning) -> tuple[int, str]:
     return height, "+".join(sorted(parts))
 
 
-# ----------------------------------------------------------------------------------------------------------- paths
+# ------------------------------------------------------------------------------------------------------------ ways
 
-
-@dataclass(frozen=True)
-class Paths:
-    """Ways through a graph: how many there are, and the operations with weights on them, summed, least and most."""
-
-    number: int = 0
-    total: int = 0
-    least: float = math.inf
-    most: float = -math.inf
-
-    def __add__(self, other: Paths) -> Paths:
-        """Either way."""
-        return Paths(
-            self.number + other.number,
-            self.total + other.total,
-            min(self.least, other.least),
-            max(self.most, other.most),
-        )
-
-    def then(self, other: Paths) -> Paths:
-        """One after the other."""
-        return Paths(
-            self.number * other.number,
-            self.total * other.number + other.total * self.number,
-            self.least + other.least,
-            self.most + other.most,
-        )
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.number if self.number else 0.0
-
-
-NOWHERE = Paths()
-
-
-def step(length: int) -> Paths:
-    """One way of `length` operations with weights."""
-    return Paths(1, length, length, length)
+Kind = Literal["parametric", "pooling"]
+"""Which operations a way's length counts: those with weights, or poolings."""
 
 
 @lru_cache(maxsize=65_536)
-def cell_paths(cell: Cell, reduction: bool) -> tuple[Paths, Paths]:
+def cell_ways(cell: Cell, reduction: bool, kind: Kind = "parametric") -> tuple[Ways, Ways]:
     """The live ways from each of the two inputs to the cell's output."""
     graph = simplify(cell, reduction)
-    values: list[tuple[Paths, Paths]] = [(step(0), NOWHERE), (NOWHERE, step(0))]
-    for summed in graph.sums:
-        ways = [NOWHERE, NOWHERE]
-        for t in summed:
-            operation, source = graph.terms[t]
-            on = step(parametric(operation, source, reduction=reduction))
-            for i in INPUTS:
-                ways[i] += values[source][i].then(on)
-        values.append((ways[0], ways[1]))
-    first, second = (sum((values[v][i] for v in graph.concat), start=NOWHERE) for i in INPUTS)
+    if kind == "pooling":
+        lengths = [int("pool" in operation) for operation, _ in graph.terms]
+    else:
+        lengths = [int(parametric(operation, source, reduction=reduction)) for operation, source in graph.terms]
+    first, second = through([source for _, source in graph.terms], lengths, graph.sums, graph.concat, len(INPUTS))
     return first, second
 
 
-def network_paths(genotype: Genotype) -> Paths:
-    """The live ways from the image to the last cell's output; the 1×1 convolution before each input counts too."""
+def network_ways(genotype: Genotype, kind: Kind = "parametric") -> Ways:
+    """The live ways from the stem to the last cell's output; the 1×1 convolution before each input does not count."""
     before, last = step(0), step(0)
     reductions = {genotype.depth // 3, 2 * genotype.depth // 3}
     for i in range(genotype.depth):
         cell = genotype.reduce if i in reductions else genotype.normal
-        first, second = cell_paths(cell, i in reductions)
-        before, last = last, before.then(step(1)).then(first) + last.then(step(1)).then(second)
+        first, second = cell_ways(cell, i in reductions, kind)
+        before, last = last, before.then(first) + last.then(second)
     return last

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
-from eproxyctl.spaces.cell_graph import Paths, cell_paths, network_paths, official, parametric, simplify
+from eproxyctl.spaces.cell_graph import cell_ways, network_ways, official, parametric, simplify
 from eproxyctl.spaces.genotype import (
     FEWEST_CELLS,
     MOST_DEPTH,
@@ -24,6 +24,7 @@ from eproxyctl.spaces.genotype import (
     from_record,
     from_text,
 )
+from eproxyctl.spaces.traits import NOWHERE
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -181,25 +182,20 @@ class CellSpace(Space):
         return Genotype(max(self.widths), max(self.depths), cell, cell, self.options.aux).key
 
     def traits(self, key: str) -> dict[str, float]:
-        """Counts of each cell's operations; operations with weights on the live ways through a cell and the network."""
+        """Of what is live: sizes; operations with weights, and poolings, on the ways through; counts in each cell."""
         genotype = self._genotype(key)
-        whole = network_paths(genotype)
         traits = {
             "width": float(genotype.width),
             "depth": float(genotype.depth),
-            "log_paths": math.log(whole.number + 1),
-            **_path_traits("", whole),
+            "channels": float(genotype.width * len(genotype.normal.concat)),
+            **network_ways(genotype).traits("paths"),
+            "paths.pooling": network_ways(genotype, "pooling").walk,
         }
         for name, cell in (("normal", genotype.normal), ("reduce", genotype.reduce)):
-            reduction = name == "reduce"
-            counts = Counter(operation for operation, _ in cell.edges)
-            traits.update({f"{name}_{operation}": float(counts[operation]) for operation in self.operations})
-            graph = simplify(cell, reduction)
-            traits[f"{name}_outputs"] = float(len(cell.concat))
-            traits[f"{name}_parametric"] = float(sum(parametric(*term, reduction=reduction) for term in graph.terms))
-            first, second = cell_paths(cell, reduction)
-            traits[f"{name}_paths"] = float(first.number + second.number)
-            traits.update(_path_traits(f"{name}_", first + second))
+            traits.update(_cell_traits(name, cell))
+            counts = Counter(operation for operation, _ in simplify(cell, name == "reduce").terms)
+            live = [operation for operation in self.operations if operation != "none"]
+            traits.update({f"count.{name}_{operation}": float(counts[operation]) for operation in live})
         return traits
 
     def size(self) -> int:
@@ -256,12 +252,19 @@ class CellSpace(Space):
         return cell.loose if self.loose else tuple(range(2, cell.nodes + 2))
 
 
-def _path_traits(prefix: str, paths: Paths) -> dict[str, float]:
-    some = paths.number > 0
-    return {
-        f"{prefix}mean_path": paths.mean,
-        f"{prefix}shortest_path": float(paths.least) if some else 0.0,
-        f"{prefix}longest_path": float(paths.most) if some else 0.0,
+def _cell_traits(name: str, cell: Cell) -> dict[str, float]:
+    reduction = name == "reduce"
+    terms = simplify(cell, reduction).terms
+    first, second = cell_ways(cell, reduction)
+    pooling = sum(cell_ways(cell, reduction, "pooling"), start=NOWHERE)
+    sides = [int(operation[-1]) if operation[-1].isdigit() else 1 for operation, _ in terms]
+    return (first + second).traits(name) | {
+        f"{name}.pooling": pooling.walk,
+        f"{name}.from_last": second.chance,
+        f"{name}.outputs": float(len(cell.concat)),
+        f"{name}.parametric": float(sum(parametric(*term, reduction=reduction) for term in terms)),
+        f"{name}.poolings": float(sum("pool" in operation for operation, _ in terms)),
+        f"{name}.kernel": sum(sides) / len(sides) if sides else 0.0,
     }
 
 

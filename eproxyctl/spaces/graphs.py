@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.spaces.traits import Ways, shared, step
 
 VERTICES, EDGES = 7, 9
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -103,10 +104,10 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def path_lengths(graph: Graph, *, parametric: bool = False) -> list[int]:
-    """Operations along each path from input to output, all of them or the convolutions only."""
-    weights = [operation != "maxpool3x3" if parametric else True for operation in graph.operations]
-    lengths: list[list[int]] = [[0]]
-    for row, weight in zip(graph.sources, [*weights, False], strict=True):
-        lengths.append([length + weight for a in row for length in lengths[a]])
-    return lengths[-1]
+def ways(graph: Graph, counted: Collection[str]) -> Ways:
+    """The ways from input to output, as long as they have operations that are `counted`."""
+    lengths = [*(int(operation in counted) for operation in graph.operations), 0]
+    found = [step(0)]
+    for row, length in zip(graph.sources, lengths, strict=True):
+        found.append(shared([found[a] for a in row]).then(step(length)))
+    return found[-1]

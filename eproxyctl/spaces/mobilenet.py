@@ -103,10 +103,10 @@ class MobileNetSpace(Space):
         traits = {"depth": float(sum(depths)), "convolutions": float(3 * sum(depths))}
         traits["squeezed"] = float(sum(depth * squeeze for _, _, depth, squeeze in settings))
         for expansion in CHOICES["expansion"]:
-            traits[f"count_e{expansion}"] = float(sum(s[2] for s in settings if s[0] == expansion))
+            traits[f"count.e{expansion}"] = float(sum(s[2] for s in settings if s[0] == expansion))
         for kernel in CHOICES["kernel"]:
-            traits[f"count_k{kernel}"] = float(sum(s[2] for s in settings if s[1] == kernel))
-        traits |= {f"depth_{stage}": float(depth) for stage, depth in enumerate(depths, start=1)}
+            traits[f"count.k{kernel}"] = float(sum(s[2] for s in settings if s[1] == kernel))
+        traits |= {f"depth.{stage}": float(depth) for stage, depth in enumerate(depths, start=1)}
         traits["mean_width"] = sum(d * c for d, c in zip(depths, self.options.channels, strict=True)) / sum(depths)
         return traits
 

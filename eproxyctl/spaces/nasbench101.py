@@ -19,8 +19,8 @@ from eproxyctl.spaces.graphs import (
     Graph,
     canonical_order,
     fingerprint,
-    path_lengths,
     prune,
+    ways,
 )
 from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 
@@ -102,17 +102,17 @@ class NasBench101Space(Space):
     def traits(self, key: str) -> dict[str, float]:
         graph = _graph(key)
         counts = Counter(graph.operations)
-        traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        lengths, convolutions = path_lengths(graph), path_lengths(graph, parametric=True)
-        return traits | {
+        convolutions = [operation for operation in OPERATIONS if "conv" in operation]
+        return {
             "vertices": float(len(graph.sources) + 1),
             "edges": float(graph.edges),
             "width": float(len(graph.sources[-1])),
             "input_edges": float(sum(0 in row for row in graph.sources)),
-            "paths": float(len(lengths)),
-            "depth": float(max(lengths)),
-            "mean_path": sum(lengths) / len(lengths),
-            "parametric_depth": float(max(convolutions)),
+            "parametric": float(sum(counts[operation] for operation in convolutions)),
+            "depth": float(ways(graph, OPERATIONS).most),
+            **ways(graph, convolutions).traits("paths"),
+            "paths.pooling": ways(graph, ["maxpool3x3"]).walk,
+            **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
         }
 
     def size(self) -> int:

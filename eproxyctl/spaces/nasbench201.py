@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from pydantic import Field, PositiveInt
 
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
-from eproxyctl.spaces.node_cells import EDGES, Cell, describe, official, path_traits, simplify
+from eproxyctl.spaces.node_cells import EDGES, Cell, describe, live_traits, official, simplify
 from eproxyctl.spaces.notation import checked
 
 if TYPE_CHECKING:
@@ -85,10 +84,7 @@ class NasBench201Space(Space):
         return _key(("nor_conv_3x3",) * 6)
 
     def traits(self, key: str) -> dict[str, float]:
-        cell = _cell(key)
-        counts = Counter(cell)
-        traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        return traits | path_traits(cell)
+        return live_traits(_cell(key), OPERATIONS)
 
     def size(self) -> int:
         return int(len(OPERATIONS) ** len(EDGES))

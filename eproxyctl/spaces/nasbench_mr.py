@@ -120,8 +120,8 @@ class NasBenchMrSpace(Space):
             for branch, (count, width) in enumerate(zip(stage.blocks, stage.widths, strict=True), start=1):
                 blocks[branch] += stage.modules * count
                 weights[branch] += stage.modules * count * width
-        traits |= {f"blocks_{branch}": float(blocks[branch]) for branch in STAGES}
-        traits |= {f"width_{branch}": weights[branch] / blocks[branch] for branch in STAGES}
+        traits |= {f"blocks.{branch}": float(blocks[branch]) for branch in STAGES}
+        traits |= {f"width.{branch}": weights[branch] / blocks[branch] for branch in STAGES}
         modules = sum(stage.modules for stage in architecture.stages)
         deepest = sum(stage.modules * max(stage.blocks) for stage in architecture.stages)
         return traits | {"modules": float(modules), "depth": 2.0 * deepest + modules + 3}

@@ -24,6 +24,7 @@ from eproxyctl.spaces.recipe import (
     source_name,
     to_key,
 )
+from eproxyctl.spaces.traits import Ways, shared, step
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -160,15 +161,17 @@ class NasBenchNlpSpace(Space):
         return to_key(live(Recipe(tuple(nodes), (len(nodes) - 1, len(nodes) - 2))))
 
     def traits(self, key: str) -> dict[str, float]:
-        recipe = from_key(key)
-        alive = live(recipe)
+        """Of the live cell."""
+        alive = live(from_key(key))
         counts = Counter(operation for operation, _ in alive.nodes)
-        traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        traits |= {"nodes": float(len(recipe.nodes)), "live_nodes": float(len(alive.nodes))}
-        traits |= {"states": float(len(recipe.states)), "live_states": float(len(alive.states))}
-        traits["matrices"] = float(sum(len(inputs) for operation, inputs in alive.nodes if operation == "lin"))
-        traits["reads_x"] = float(sum(inputs.count(X) for _, inputs in alive.nodes))
-        return traits | _paths(alive)
+        return {
+            "nodes": float(len(alive.nodes)),
+            "states": float(len(alive.states)),
+            "matrices": float(sum(len(inputs) for operation, inputs in alive.nodes if operation == "lin")),
+            "reads_x": float(sum(inputs.count(X) for _, inputs in alive.nodes)),
+            **_paths(alive),
+            **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
+        }
 
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
@@ -205,22 +208,11 @@ def _inputs(names: list[str], sources: list[int]) -> tuple[int, ...]:
 
 
 def _paths(recipe: Recipe) -> dict[str, float]:
-    """Paths from inputs and previous states to the new h0, in nodes and in lin nodes."""
-    count: list[int] = []
-    total: list[int] = []
-    longest: list[int] = []
-    linear: list[int] = []
+    """Ways from inputs and previous states to the new h0, in lin nodes; the longest in nodes of any kind."""
+    lin: list[Ways] = []
+    every: list[Ways] = []
     for operation, inputs in recipe.nodes:
-        before = [source for source in inputs if source >= 0]
-        starts = len(inputs) - len(before)
-        count.append(starts + sum(count[source] for source in before))
-        total.append(count[-1] + sum(total[source] for source in before))
-        longest.append(1 + max((longest[source] for source in before), default=0))
-        linear.append((operation == "lin") + max((linear[source] for source in before), default=0))
+        for ways, length in ((lin, int(operation == "lin")), (every, 1)):
+            ways.append(shared([ways[source] if source >= 0 else step(0) for source in inputs]).then(step(length)))
     end = recipe.states[0]
-    return {
-        "paths": float(count[end]),
-        "depth": float(longest[end]),
-        "mean_path": total[end] / count[end],
-        "linear_depth": float(linear[end]),
-    }
+    return {"depth": float(every[end].most), **lin[end].traits("paths")}

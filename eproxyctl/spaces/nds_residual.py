@@ -14,6 +14,7 @@ from pydantic import Field
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.spaces.residual import STAGES, STRIDES, Kind, Residual, Stage, from_key, from_record, integer, real
+from eproxyctl.spaces.traits import shared, step
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -154,28 +155,22 @@ class NdsResidualSpace(Space):
     def traits(self, key: str) -> dict[str, float]:
         """Blocks and widths by stage, and convolutions with weights on the ways from the image to the last stage."""
         network = self._network(key)
-        convolutions = 3 if network.kind == "bottleneck" else 2
-        traits = {"stem_width": float(network.stem_width)}
-        inputs, ways = network.stem_width, [(1.0, 1.0, 1.0)]
+        branch = step(3 if network.kind == "bottleneck" else 2)
+        stages: dict[str, float] = {}
+        inputs, ways = network.stem_width, step(1)
         for i, stage in enumerate(network.stages, start=1):
-            traits |= {f"blocks_{i}": float(stage.blocks), f"width_{i}": float(stage.width)}
+            stages |= {f"blocks.{i}": float(stage.blocks), f"width.{i}": float(stage.width)}
             if network.kind == "bottleneck":
-                traits |= {f"ratio_{i}": stage.ratio, f"groups_{i}": float(stage.groups)}
+                stages |= {f"ratio.{i}": stage.ratio, f"groups.{i}": float(stage.groups)}
             projected = inputs != stage.width or stage.stride != 1
             for block in range(stage.blocks):
-                shortcut = float(convolutions if network.kind == "plain" else block == 0 and projected)
-                ways.append((min(convolutions, shortcut), (convolutions + shortcut) / 2, float(convolutions)))
+                shortcut = step(int(block == 0 and projected))
+                ways = ways.then(branch if network.kind == "plain" else shared([branch, shortcut]))
             inputs = stage.width
-        shortest, mean, longest = (sum(way[i] for way in ways) for i in range(3))
         blocks = sum(stage.blocks for stage in network.stages)
-        return traits | {
-            "depth": float(blocks),
-            "width": sum(stage.blocks * stage.width for stage in network.stages) / blocks,
-            "log_paths": 0.0 if network.kind == "plain" else blocks * math.log(2),
-            "mean_path": mean,
-            "shortest_path": shortest,
-            "longest_path": longest,
-        }
+        width = sum(stage.blocks * stage.width for stage in network.stages) / blocks
+        sizes = {"stem_width": float(network.stem_width), "depth": float(blocks), "width": width}
+        return sizes | ways.traits("paths") | stages
 
     def size(self) -> int:
         return math.prod(len(values) for values in self.parameters().values())

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+
+from eproxyctl.spaces.traits import through
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 Cell = tuple[str, ...]
@@ -27,27 +29,28 @@ def describe(terms: Terms, sums: Sums) -> str:
     return "|".join(parts) or "none"
 
 
-def path_traits(cell: Cell) -> dict[str, float]:
-    """Number, greatest and mean length of the paths from input to output, a skip counting as no length."""
-    lengths = list(_path_lengths(cell))
+def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
+    """Of the simplified cell: counts of operations; convolutions, and poolings, on the ways through it.
+
+    Args:
+        cell: as written, dead parts included.
+        operations: that the space has; `none` is not counted, a skip only where it joins the input to a sum.
+    """
+    terms, sums = simplify(cell)
+    sources, outputs = [source for _, source in terms], [len(sums)]
+    convolutions = [int("conv" in operation) for operation, _ in terms]
+    poolings = [int("pool" in operation) for operation, _ in terms]
+    (ways,) = through(sources, convolutions, sums, outputs, 1)
+    (pooled,) = through(sources, poolings, sums, outputs, 1)
+    counts = Counter(operation for operation, _ in terms)
     return {
-        "paths": float(len(lengths)),
-        "depth": float(max(lengths, default=0)),
-        "mean_path": sum(lengths) / len(lengths) if lengths else 0.0,
+        "operations": float(len(terms)),
+        "parametric": float(sum(convolutions)),
+        "sums": float(len(sums)),
+        **ways.traits("paths"),
+        "paths.pooling": pooled.walk,
+        **{f"count.{operation}": float(counts[operation]) for operation in operations if operation != "none"},
     }
-
-
-def _path_lengths(cell: Cell) -> Iterator[int]:
-    """Convolutions and poolings along each path from input to output."""
-
-    def walk(node: int, length: int) -> Iterator[int]:
-        if node == 3:
-            yield length
-        for (a, b), operation in zip(EDGES, cell, strict=True):
-            if a == node and operation != "none":
-                yield from walk(b, length + (operation != "skip_connect"))
-
-    return walk(0, 0)
 
 
 def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, official, path_traits, simplify
+from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, live_traits, official, simplify
 from eproxyctl.spaces.notation import checked, integers, literal, shown
 
 if TYPE_CHECKING:
@@ -129,9 +128,7 @@ class TransNasBench101Space(Space):
         architecture = self._read(key)
         if architecture.cell is None:
             return _macro_traits(architecture.modules)
-        counts = Counter(architecture.cell)
-        traits = {f"count_{operation}": float(counts[operation]) for operation in OPERATIONS}
-        return traits | path_traits(architecture.cell)
+        return live_traits(architecture.cell, OPERATIONS)
 
     def size(self) -> int:
         return 4_096 if self.options.level == "micro" else 3_256
@@ -204,8 +201,8 @@ def _macro_traits(modules: str) -> dict[str, float]:
     return {
         "modules": float(len(modules)),
         "depth": 4.0 * len(modules),
-        "count_halve": float(sum(halve)),
-        "count_widen": float(sum(widen)),
+        "count.halve": float(sum(halve)),
+        "count.widen": float(sum(widen)),
         "width": 2.0 ** sum(widen),
         "mean_width": sum(2.0 ** sum(widen[:m]) for m in range(1, len(modules) + 1)) / len(modules),
         "mean_resolution": sum(0.5 ** sum(halve[:m]) for m in range(1, len(modules) + 1)) / len(modules),

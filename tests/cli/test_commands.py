@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-COMMANDS = ["score", "dps", "validate", "schema", "list", "describe", "plugins", "runs"]
+COMMANDS = ["score", "dps", "validate", "schema", "list", "describe", "doctor", "plugins", "runs"]
 SPECS = sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml"))
 LIGHT = """\
 import sys
@@ -48,6 +48,7 @@ def test_help_ends_with_an_example(cli: Cli, words: list[str]) -> None:
         "describe space nasbench201",
         "describe proxy eproxy",
         "describe task images",
+        "doctor --no-measure",
         "plugins",
         "runs",
         "--version",

@@ -134,9 +134,12 @@ def test_several_specs_give_one_summary(table: Path, cli: Cli) -> None:
     for path in (table, other):
         path.write_text(path.read_text().replace("{sample: 6}", "{table: true, sample: 8}"))
     rows = list(csv.DictReader(io.StringIO(cli("score", table, other).stdout)))
-    assert [row["spec"] for row in rows] == ["tiny", "other", "mean"]
-    mean = (float(rows[0]["score"]) + float(rows[1]["score"])) / 2
-    assert float(rows[2]["score"]) == pytest.approx(mean)
+    assert [row["spec"] for row in rows] == ["tiny"] * 3 + ["other"] * 3 + ["mean"] * 3
+    found = {(row["spec"], row["column"]): float(row["spearman"]) for row in rows}
+    for column in ("score", "params", "macs"):
+        assert found["mean", column] == pytest.approx((found["tiny", column] + found["other", column]) / 2)
+    assert float(rows[0]["low"]) <= found["tiny", "score"] <= float(rows[0]["high"])
+    assert float(rows[0]["ms"]) > 0
     assert cli("score", table, other, "--run", "x").exit_code == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from pathlib import Path
 
@@ -197,9 +198,13 @@ def test_fidelity_shrinks_channels_and_cells() -> None:
 
 def test_traits_of_a_known_cell() -> None:
     traits = SPACE.traits(SPACE.parse(INCEPTION))
-    assert traits["count_conv3x3-bn-relu"] == 3
+    assert traits["count.conv3x3-bn-relu"] == 3
     assert (traits["vertices"], traits["edges"], traits["width"]) == (7, 9, 4)
-    assert (traits["paths"], traits["depth"], traits["mean_path"], traits["parametric_depth"]) == (4, 2, 1.25, 2)
+    # ways: a convolution; a convolution; two convolutions; a pooling
+    assert (traits["depth"], traits["paths.shortest"], traits["paths.longest"]) == (2, 0, 2)
+    assert traits["paths.log_number"] == math.log(4 + 1)
+    assert traits["paths.mean"] == traits["paths.walk"] == 1
+    assert traits["paths.pooling"] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -179,8 +179,8 @@ def test_depth_is_taken_from_modules_then_from_blocks() -> None:
 
 def test_traits_of_a_known_network() -> None:
     traits = SPACE.traits(KEY)
-    assert [traits[f"blocks_{b}"] for b in (1, 2, 3, 4)] == [7, 5, 4, 1]
-    assert (traits["width_4"], traits["width_3"]) == (32, (2 * 56 + 2 * 40) / 4)
+    assert [traits[f"blocks.{b}"] for b in (1, 2, 3, 4)] == [7, 5, 4, 1]
+    assert (traits["width.4"], traits["width.3"]) == (32, (2 * 56 + 2 * 40) / 4)
     assert (traits["modules"], traits["depth"], traits["last"]) == (5, 2 * 7 + 5 + 3, 48)
 
 

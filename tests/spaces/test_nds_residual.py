@@ -170,8 +170,8 @@ def test_nothing_costs_more_than_the_largest(family: str) -> None:
 
 def test_traits() -> None:
     traits = space("ResNet").traits("basic-16-1x16-2x32-1x48")
-    assert (traits["depth"], traits["blocks_2"], traits["width_3"], traits["width"]) == (4, 2, 48, 32)
+    assert (traits["depth"], traits["blocks.2"], traits["width.3"], traits["width"]) == (4, 2, 48, 32)
     # stem; a block without, one with, one without, one with a projection beside its two convolutions
-    assert (traits["shortest_path"], traits["mean_path"], traits["longest_path"]) == (1 + 0 + 1 + 0 + 1, 6, 9)
+    assert (traits["paths.shortest"], traits["paths.mean"], traits["paths.longest"]) == (1 + 0 + 1 + 0 + 1, 6, 9)
     plain = space("Vanilla").traits("plain-16-1x16-2x32-1x48")
-    assert plain["shortest_path"] == plain["mean_path"] == plain["longest_path"] == 9
+    assert plain["paths.shortest"] == plain["paths.mean"] == plain["paths.longest"] == 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import math
 import os
 import random
 from pathlib import Path
@@ -230,17 +231,23 @@ def test_fidelity_shrinks_channels_and_blocks() -> None:
 
 
 def test_traits_of_known_networks() -> None:
+    # the output is x + conv1(y) + conv1(y), y = conv3(x)
     assert MICRO.traits("64-41414-3_12_021") == {
-        "count_none": 1,
-        "count_skip_connect": 2,
-        "count_nor_conv_1x1": 2,
-        "count_nor_conv_3x3": 1,
-        "paths": 3,
-        "depth": 2,
-        "mean_path": 4 / 3,
+        "operations": 4,
+        "parametric": 3,
+        "sums": 2,
+        "paths.log_number": math.log(3 + 1),
+        "paths.mean": 4 / 3,
+        "paths.walk": pytest.approx(4 / 3),
+        "paths.shortest": 0,
+        "paths.longest": 2,
+        "paths.pooling": 0,
+        "count.skip_connect": 1,
+        "count.nor_conv_1x1": 2,
+        "count.nor_conv_3x3": 1,
     }
     traits = MACRO.traits("64-1243-basic")
-    assert (traits["modules"], traits["width"], traits["count_halve"], traits["count_widen"]) == (4, 4, 2, 2)
+    assert (traits["modules"], traits["width"], traits["count.halve"], traits["count.widen"]) == (4, 4, 2, 2)
     assert traits["mean_width"] == (1 + 2 + 4 + 4) / 4
     assert traits["mean_resolution"] == (1 + 1 + 0.5 + 0.25) / 4
 
