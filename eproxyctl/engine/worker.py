@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -22,7 +21,6 @@ from eproxyctl.engine.rows import Row
 from eproxyctl.errors import EproxyError
 
 if TYPE_CHECKING:
-    from eproxyctl.contracts import Network
     from eproxyctl.registry import Registry
 
 MOST_PROXIES = 32
@@ -145,19 +143,18 @@ class Worker:
         return self._proxies[section]
 
     def outcomes(self, job: Job) -> Iterator[Outcome]:
-        """Score one architecture with each proxy. The network is built once for proxies of equal fidelity."""
-        built: dict[tuple[Any, ...], Network] = {}
+        """Score one architecture with each proxy, each with a network of its own."""
         for section in job.proxies:
             started = time.perf_counter()
-            row = self._row(job.key, section, built)
+            row = self._row(job.key, section)
             yield Outcome(row, time.perf_counter() - started)
 
-    def _row(self, key: str, section: str, built: dict[tuple[Any, ...], Network]) -> Row:
+    def _row(self, key: str, section: str) -> Row:
         canonical, size = "", None
         try:
             canonical = self.space.canonical(key)
             size = self.size(key)
-            return self._score(key, self.proxy(section), canonical, size, built)
+            return self._score(key, self.proxy(section), canonical, size)
         except Exception as error:  # noqa: BLE001 - a failed architecture is a row, whatever failed; the run goes on
             cause, hint = explain(error)
             params, macs = size or (None, None)
@@ -174,11 +171,9 @@ class Worker:
             self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
         return self._sizes[key]
 
-    def _score(
-        self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int], built: dict[tuple[Any, ...], Network]
-    ) -> Row:
+    def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
-        scores = [self._once(proxy, key, canonical, repeat, built) for repeat in range(proxy.options.repeats)]
+        scores = [self._once(proxy, key, canonical, repeat) for repeat in range(proxy.options.repeats)]
         values = [read(proxy, score, costs) for score in scores]
         traces = tuple(score.trace for score in scores)
         if not all(map(math.isfinite, values)):
@@ -193,22 +188,15 @@ class Worker:
             traces,
         )
 
-    def _once(
-        self, proxy: Proxy, key: str, canonical: str, repeat: int, built: dict[tuple[Any, ...], Network]
-    ) -> Score:
-        import torch
-
+    def _once(self, proxy: Proxy, key: str, canonical: str, repeat: int) -> Score:
         from eproxyctl.networks.size import materialise
 
-        batches = self.batches[Ask.of(proxy)]
+        batches, outputs = self.batches[Ask.of(proxy)], self.context.outputs
         shape = (self.context.shape[0], *batches.inputs.shape[2:])
         fidelity, pruned = proxy.options.fidelity, not proxy.needs.official
-        slot = (fidelity.width, fidelity.depth, shape, pruned)
-        if slot not in built:
-            with torch.device("meta"):
-                built[slot] = self.space.build(key, shape, self.context.outputs, fidelity, pruned=pruned)
-        # A copy for each proxy: what one leaves behind (hooks, modes, frozen weights) never meets another.
-        network = materialise(lambda: copy.deepcopy(built[slot]))
+        # Built anew for each proxy, which takes no longer than a copy: what one leaves behind (hooks, modes, frozen
+        # weights) never meets another.
+        network = materialise(lambda: self.space.build(key, shape, outputs, fidelity, pruned=pruned))
         return proxy.score(network, batches, Seed.of(self.context.seed, canonical, repeat))
 
 
