@@ -15,11 +15,29 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from types import TracebackType
+from typing import Protocol, TypeVar
 
-from eproxyctl.engine.rows import Row
-from eproxyctl.engine.worker import Context, Job, run
+C = TypeVar("C")
+R = TypeVar("R")
+C_contra = TypeVar("C_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
-Result = tuple[Job, Row, float]
+
+class Job(Protocol[C_contra, R_co]):
+    """What workers do with one architecture, in whatever process."""
+
+    @property
+    def key(self) -> str: ...
+
+    def run(self, context: C_contra) -> tuple[R_co, float]:
+        """(row, seconds); what goes wrong with the architecture is in the row."""
+
+    def died(self) -> R_co:
+        """The row where it killed its process twice."""
+
+
+def _run(context: C, job: Job[C, R]) -> tuple[R, float]:
+    return job.run(context)
 
 
 class Workers:
@@ -41,14 +59,14 @@ class Workers:
     ) -> None:
         self._close()
 
-    def results(self, context: Context, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, context: C, jobs: Iterable[Job[C, R]]) -> Iterator[tuple[Job[C, R], R, float]]:
         """(job, row, seconds) in the order they finish; at most 2 × count are in flight."""
         if self.count == 0:
             for job in jobs:
-                yield job, *run(context, job)
+                yield job, *job.run(context)
             return
         pending = iter(jobs)
-        flying: dict[Future[tuple[Row, float]], Job] = {}
+        flying: dict[Future[tuple[R, float]], Job[C, R]] = {}
         while True:
             for job in islice(pending, 2 * self.count - len(flying)):
                 flying[self._submit(context, job)] = job
@@ -62,7 +80,9 @@ class Workers:
             for future in done:
                 yield flying.pop(future), *future.result()
 
-    def _after_death(self, context: Context, flying: dict[Future[tuple[Row, float]], Job]) -> Iterator[Result]:
+    def _after_death(
+        self, context: C, flying: dict[Future[tuple[R, float]], Job[C, R]]
+    ) -> Iterator[tuple[Job[C, R], R, float]]:
         wait(flying)
         self._close()
         for future, job in flying.items():
@@ -73,19 +93,17 @@ class Workers:
                 yield job, *self._submit(context, job).result()
             except BrokenProcessPool:
                 self._close()
-                cause = "the worker process died, twice"
-                hint = "most often memory ran out: use fewer workers or a smaller proxy.fidelity"
-                yield job, Row(job.key, "", "failed", cause=cause, hint=hint), 0.0
+                yield job, job.died(), 0.0
 
-    def _submit(self, context: Context, job: Job) -> Future[tuple[Row, float]]:
+    def _submit(self, context: C, job: Job[C, R]) -> Future[tuple[R, float]]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
             )
         try:
-            return self._pool.submit(run, context, job)
+            return self._pool.submit(_run, context, job)
         except BrokenProcessPool as error:
-            failed: Future[tuple[Row, float]] = Future()
+            failed: Future[tuple[R, float]] = Future()
             failed.set_exception(error)
             return failed
 

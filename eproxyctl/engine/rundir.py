@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from eproxyctl.errors import RunError
 from eproxyctl.registry import Origin
 
-STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic")
+STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "pytorch-ignite", "torchmetrics")
 NO_SPACE = "free some space, then run the same command: it continues where it stopped"
 
 

@@ -22,6 +22,9 @@ from eproxyctl.errors import EproxyError
 if TYPE_CHECKING:
     from eproxyctl.registry import Registry
 
+DIED = "the worker process died, twice"
+DIED_HINT = "most often memory ran out: use fewer workers"
+
 
 @dataclass(frozen=True, eq=False)
 class Context:
@@ -72,6 +75,14 @@ class Job:
 
     key: str
     proxy: str
+
+    def run(self, context: Context) -> tuple[Row, float]:
+        """See `run`."""
+        return run(context, self)
+
+    def died(self) -> Row:
+        """The row where it killed its process twice."""
+        return Row(self.key, "", "failed", cause=DIED, hint=f"{DIED_HINT} or a smaller proxy.fidelity")
 
 
 def run(context: Context, job: Job) -> tuple[Row, float]:
