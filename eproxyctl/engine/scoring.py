@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eproxyctl.engine import rundir
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
+from eproxyctl.engine.streaming import stream
 from eproxyctl.engine.worker import Job
 from eproxyctl.ranking import STATISTICS, Estimate, estimate, ranked
 
-ROWS = "rows.jsonl"
-TIMINGS = "timings.jsonl"
-
 
 def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> Iterator[Row]:
-    """Score the keys that have no row yet; yield all rows in the order of `keys`.
-
-    Args:
-        plan: what to score with.
-        keys: distinct.
-        folder: a locked run directory.
-        workers: where.
-
-    A failed row is tried again by the next run; what it failed of may have been mended.
-    """
-    log, timings = rundir.Log(folder / ROWS), rundir.Log(folder / TIMINGS)
-    place = {key: i for i, key in enumerate(keys)}
-    try:
-        waiting = {i: row for row in _rows(folder) if (i := place.get(row.key)) is not None and row.status != "failed"}
-        have = set(waiting)
-        jobs = (Job(key, plan.section) for i, key in enumerate(keys) if i not in have)
-        results = workers.results(plan.context, jobs)
-        for i in range(len(keys)):
-            while i not in waiting:
-                job, row, seconds = next(results)
-                log.append(row.to_json())
-                timings.append(json.dumps({"key": job.key, "seconds": round(seconds, 4)}))
-                waiting[place[job.key]] = row
-            yield waiting.pop(i)
-    finally:
-        log.close()
-        timings.close()
-    _settle(folder, place)
-
-
-def _rows(folder: Path) -> Iterator[Row]:
-    return (Row.from_json(line) for line in rundir.lines(folder / ROWS))
-
-
-def _settle(folder: Path, place: dict[str, int]) -> None:
-    """Put the rows into the spec's order, the last row of each key only, so that equal runs leave equal bytes."""
-    path = folder / ROWS
-    latest: dict[str, str] = {}
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            latest[json.loads(line)["key"]] = line
-    order = sorted(latest, key=lambda key: place.get(key, len(place)))
-    rundir.write(path, "".join(latest[key] for key in order))
+    """Score the keys that have no row yet; yield all rows in the order of `keys`. See `stream`."""
+    return stream(keys, folder, workers, plan.context, lambda key: Job(key, plan.section), Row.from_json)
 
 
 @dataclass(frozen=True)

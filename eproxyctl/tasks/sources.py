@@ -239,6 +239,8 @@ def _read(path: Path) -> Bytes:
 
 def _plain(image: Image) -> Image:
     """Grey stays grey; anything else (palette, alpha, CMYK) becomes RGB."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
     return image if image.mode == "L" else image.convert("RGB")
 
 

@@ -20,6 +20,8 @@ from eproxyctl.errors import DataError, InvalidArchitecture, did_you_mean
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 MAX_PROBLEMS = 10
+WITHOUT_METRIC = ("failed", "diverged")
+"""What `benchmark` writes as the status of an architecture that got no metric; it is no part of the table."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def _csv_rows(path: Path, text: str, options: TableOptions) -> Iterator[tuple[st
             continue
         if len(row) != len(header):
             raise DataError(f"{path}:{reader.line_num}: {len(row)} values under {len(header)} columns")
+        if "status" in header and row[header.index("status")] in WITHOUT_METRIC:
+            continue
         yield f"line {reader.line_num}", row[header.index(key)], row[header.index(metric)]
 
 
