@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eproxyctl import __version__
-from eproxyctl.cli import benchmark, dps, listing, plugins, runs, score, validate
+from eproxyctl.cli import benchmark, dps, init, listing, plugins, runs, score, validate
 from eproxyctl.cli.failures import BUG, Group
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def about(
     """
 
 
+app.command("init")(init.init)
 app.command("benchmark")(benchmark.benchmark)
 app.command("score")(score.score)
 app.command("dps")(dps.dps)

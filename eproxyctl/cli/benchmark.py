@@ -135,8 +135,11 @@ def _summary(bench: Bench, rows: list[TrainedRow]) -> dict[str, Any]:
 def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]]) -> str:
     from eproxyctl.engine.benchmarking import TABLE
 
+    own = bench.spec.task.table
     known = sum(record["status"] == "ok" for record in records)
     fewer = f" --set dps.architectures={known}" if known < bench.spec.dps.architectures else ""
     goal = " --set task.table.goal=minimize" if bench.task.metric_goal == "minimize" else ""
-    table = f"--set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}"
-    return f"eproxyctl dps {path} {table}{goal}{fewer}"
+    table = f" --set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}{goal}"
+    if own and Path(own.path).resolve() == (folder / TABLE).resolve():
+        table = ""
+    return f"eproxyctl dps {path}{table}{fewer}"

@@ -143,7 +143,9 @@ class Folder(Options):
 
     def labelled(self) -> Iterator[Labelled]:
         files = self.files()
-        if files and not self._labelled():
+        if not files:
+            raise DataError(f"no images in {self.path}", hint=f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+        if not self._labelled():
             raise DataError(f"the images in {self.path} have no classes", hint="put them in one subfolder a class")
         classes = {parent: i for i, parent in enumerate(sorted({path.parent for path in files}))}
         for path in files:

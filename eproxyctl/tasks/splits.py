@@ -30,12 +30,7 @@ def split(
     from sklearn.model_selection import train_test_split
 
     classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
-        raise DataError("the images are all of one class: nothing to tell apart", hint="add images of another class")
-    lonely = [names[label] if names else str(label) for label in classes[counts < 2]]
-    if lonely:
-        what = f"class '{lonely[0]}' has one image" if len(lonely) == 1 else f"{len(lonely)} classes have one image"
-        raise DataError(f"{what}: none is left to validate on", hint=f"add images to {', '.join(lonely[:10])}")
+    check_classes(classes, counts, names)
     held = max(round(validation * len(labels)), len(classes))
     rest = len(labels) - held
     if (limit is not None and limit < len(classes)) or rest < len(classes):
@@ -51,3 +46,13 @@ def split(
         random_state=np.random.RandomState(seed % 2**32),
     )
     return np.asarray(training, dtype=np.int64), np.asarray(validated, dtype=np.int64)
+
+
+def check_classes(classes: Indices, counts: Indices, names: Sequence[str] | None = None) -> None:
+    """Raises DataError where nothing can be learned: one class, or a class with one image."""
+    if len(classes) < 2:
+        raise DataError("the images are all of one class: nothing to tell apart", hint="add images of another class")
+    lonely = [names[label] if names else str(label) for label in classes[counts < 2]]
+    if lonely:
+        what = f"class '{lonely[0]}' has one image" if len(lonely) == 1 else f"{len(lonely)} classes have one image"
+        raise DataError(f"{what}: none is left to validate on", hint=f"add images to {', '.join(lonely[:10])}")

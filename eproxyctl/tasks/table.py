@@ -20,6 +20,7 @@ from eproxyctl.errors import DataError, InvalidArchitecture, did_you_mean
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 MAX_PROBLEMS = 10
+NO_TABLE = "`eproxyctl benchmark` makes one; or check task.table.path, or pass --data DIR"
 WITHOUT_METRIC = ("failed", "diverged")
 """What `benchmark` writes as the status of an architecture that got no metric; it is no part of the table."""
 
@@ -59,7 +60,7 @@ def load(options: TableOptions, space: Space) -> Table:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"no metric table at {path}", hint="check task.table.path, or pass --data DIR") from None
+        raise DataError(f"no metric table at {path}", hint=NO_TABLE) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the metric table {path}: {error}") from None
     rows = _json_rows(path, text, options) if ".json" in path.suffixes else _csv_rows(path, text, options)

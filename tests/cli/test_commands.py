@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-COMMANDS = ["benchmark", "score", "dps", "validate", "schema", "list", "describe", "plugins", "runs"]
+COMMANDS = ["init", "benchmark", "score", "dps", "validate", "schema", "list", "describe", "plugins", "runs"]
 SPECS = sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml"))
 LIGHT = """\
 import sys
