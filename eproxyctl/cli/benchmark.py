@@ -31,6 +31,7 @@ def benchmark(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--architecture", metavar="KEY", help="Train this one; repeatable.", show_default=False),
     ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep the weights, as safetensors.")] = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Override train.epochs.", show_default=False)
     ] = None,
@@ -61,6 +62,8 @@ def benchmark(
     paths = common.spec_paths(specs)
     if len(paths) > 1 and (run or architecture):
         raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")
+    if save:
+        _check_safetensors()
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
@@ -70,7 +73,7 @@ def benchmark(
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
         keys = benchmarking.choose(bench, architecture or ())
-        rows, records = _train(bench, keys, folder, common.cores(workers))
+        rows, records = _train(bench, keys, folder, common.cores(workers), save=save)
         failed += _warn(rows)
         if len(paths) == 1:
             title = f"{bench.loaded.name}: {len(rows)} architectures, best first"
@@ -84,7 +87,9 @@ def benchmark(
         raise typer.Exit(1)
 
 
-def _train(bench: Bench, keys: list[str], folder: Path, workers: int) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
+def _train(
+    bench: Bench, keys: list[str], folder: Path, workers: int, *, save: bool
+) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
     """Rows and records of `keys`; the table on disk has every row of the run directory."""
     from eproxyctl.engine import benchmarking
     from eproxyctl.engine.executors import Workers
@@ -97,13 +102,20 @@ def _train(bench: Bench, keys: list[str], folder: Path, workers: int) -> tuple[l
         Workers(min(workers, len(keys))) as pool,
         progress(f"training {bench.loaded.name}", len(keys)) as advance,
     ):
-        for row in benchmarking.benchmark(bench, keys, folder, pool):
+        for row in benchmarking.benchmark(bench, keys, folder, pool, save=save):
             advance()
             rows.append(row)
         records = benchmarking.records(bench, folder)
         output.write(records, Format.csv, folder / benchmarking.TABLE)
     wanted = set(keys)
     return rows, [record for record in records if record["key"] in wanted]
+
+
+def _check_safetensors() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("safetensors") is None:
+        raise UsageError("--save needs the package safetensors", hint="pip install 'eproxyctl[export]'")
 
 
 def _warn(rows: list[TrainedRow]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -101,9 +102,26 @@ def _distinct(space: Space, keys: Iterable[str]) -> Iterator[str]:
             yield key
 
 
-def benchmark(bench: Bench, keys: Sequence[str], folder: Path, workers: Workers) -> Iterator[TrainedRow]:
-    """Train the keys that have no row yet; yield all rows in the order of `keys`. See `stream`."""
-    return stream(keys, folder, workers, bench.context, TrainingJob, TrainedRow.from_json)
+def benchmark(
+    bench: Bench, keys: Sequence[str], folder: Path, workers: Workers, *, save: bool = False
+) -> Iterator[TrainedRow]:
+    """Train the keys that have no row yet; yield all rows in the order of `keys`. See `stream`.
+
+    With `save` each has its weights in a file, see `weights`; a row without them is trained again.
+    """
+
+    def job(key: str) -> TrainingJob:
+        return TrainingJob(key, str(weights(folder, key)) if save else None)
+
+    def complete(row: TrainedRow) -> bool:
+        return not save or row.metric is None or weights(folder, row.key).exists()
+
+    return stream(keys, folder, workers, bench.context, job, TrainedRow.from_json, complete)
+
+
+def weights(folder: Path, key: str) -> Path:
+    """The file of an architecture's trained weights in a run directory."""
+    return folder / "weights" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
 
 
 def records(bench: Bench, folder: Path) -> list[dict[str, Any]]:

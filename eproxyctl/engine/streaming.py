@@ -35,6 +35,7 @@ def stream(
     context: C,
     job: Callable[[str], Job[C, R]],
     read: Callable[[dict[str, Any]], R],
+    complete: Callable[[R], bool] = lambda row: True,
 ) -> Iterator[R]:
     """Run the keys that have no row yet; yield all rows in the order of `keys`.
 
@@ -45,6 +46,7 @@ def stream(
         context: all that a job needs.
         job: of a key.
         read: a row from its parsed line.
+        complete: whether all that a row stands for is there; else its key runs again.
 
     A failed row is tried again by the next run; what it failed of may have been mended.
     """
@@ -52,7 +54,8 @@ def stream(
     place = {key: i for i, key in enumerate(keys)}
     try:
         rows = map(read, rundir.lines(folder / ROWS))
-        waiting = {i: row for row in rows if (i := place.get(row.key)) is not None and row.status != "failed"}
+        known = ((place.get(row.key), row) for row in rows if row.status != "failed" and complete(row))
+        waiting = {i: row for i, row in known if i is not None}
         have = set(waiting)
         results = workers.results(context, (job(key) for i, key in enumerate(keys) if i not in have))
         for i in range(len(keys)):

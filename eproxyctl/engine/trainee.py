@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eproxyctl import plugins
@@ -74,15 +75,16 @@ class TrainingContext:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One architecture to train."""
+    """One architecture to train, and the file for its weights where they are wanted."""
 
     key: str
+    weights: str | None = None
 
     def run(self, context: TrainingContext) -> tuple[TrainedRow, float]:
         """Train it. What goes wrong with it is in the row; returns (row, seconds)."""
         worker = trainee(context)
         started = time.perf_counter()
-        return worker.row(self.key), time.perf_counter() - started
+        return worker.row(self.key, self.weights), time.perf_counter() - started
 
     def died(self) -> TrainedRow:
         """The row where it killed its process twice."""
@@ -118,8 +120,8 @@ class Trainee:
         found = self.task.examples(context.seed, self.options.validation, self.options.images)
         self.examples = replace(found, **{f.name: getattr(found, f.name).to(context.device) for f in fields(found)})
 
-    def row(self, key: str) -> TrainedRow:
-        """Train one architecture and measure it."""
+    def row(self, key: str, weights: str | None) -> TrainedRow:
+        """Train one architecture, measure it, and save its weights where a file is named."""
         from eproxyctl.networks.size import count
 
         canonical, size = "", None
@@ -128,6 +130,8 @@ class Trainee:
             shape, outputs = self.task.shape, self.task.outputs
             size = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
             found = self.train(key, canonical)
+            if weights is not None and found.metric is not None:
+                self.save(key, found, Path(weights))
         except Exception as error:  # noqa: BLE001 - a failed architecture is a row, whatever failed; the run goes on
             cause, hint = explain(error)
             params, macs = size or (None, None)
@@ -143,3 +147,21 @@ class Trainee:
         model = self.task.model(materialise(lambda: self.space.build(key, self.task.shape, self.task.outputs)))
         seed = Seed.of(derive(self.context.seed, "training"), canonical, self.options.repeat)
         return fit(model, self.task, self.examples, self.options, seed, self.context.device)
+
+    def save(self, key: str, found: Trained, path: Path) -> None:
+        """Weights as safetensors; its metadata say of what, and how inputs are normalised."""
+        from safetensors.torch import save_file
+
+        mean, std = (value.flatten().tolist() for value in (self.examples.mean, self.examples.std))
+        metadata = {
+            "key": key,
+            "space": self.context.space,
+            "task": self.context.task,
+            self.task.metric: str(found.metric),
+            "mean": json.dumps(mean),
+            "std": json.dumps(std),
+        }
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        save_file({name: value.cpu().contiguous() for name, value in found.weights.items()}, temporary, metadata)
+        temporary.replace(path)

@@ -230,3 +230,43 @@ def test_a_task_without_a_metric(digits: Path, cli: Cli) -> None:
     result = cli("benchmark", digits, "--plugins", plugins)
     assert result.exit_code == 5
     assert "cannot be trained on task 'stripes'" in result.stderr
+
+
+def test_saved_weights_classify_as_the_row_says(digits: Path, cli: Cli) -> None:
+    torch, safetensors = pytest.importorskip("torch"), pytest.importorskip("safetensors")
+    from eproxyctl.contracts import Examples
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+    from eproxyctl.tasks.images import ImagesTask
+
+    key = NasBench201Space.example
+    cli("benchmark", digits, "--architecture", key)
+    assert not Path("runs/digits/benchmark/weights").exists()
+    row = next(csv.DictReader(io.StringIO(cli("benchmark", digits, "--architecture", key, "--save").stdout)))
+    assert len(paid()) == 2
+    cli("benchmark", digits, "--architecture", key, "--save")
+    assert len(paid()) == 2
+    (path,) = Path("runs/digits/benchmark/weights").iterdir()
+    with safetensors.safe_open(path, "pt") as file:
+        about = file.metadata()
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a safetensors file is no mapping
+    assert about["key"] == key
+    options = {"source": {"kind": "digits"}, "resolution": 8, "grey": True}
+    task = ImagesTask(ImagesTask.Options.model_validate(options))
+    space = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 2, "cells": 1}))
+    model = task.model(space.build(key, task.shape, task.outputs)).eval()
+    model.load_state_dict(weights)
+    data: Examples = task.examples(0, 0.1, 40)
+    mean, std = (torch.tensor(json.loads(about[name])).reshape(-1, 1, 1) for name in ("mean", "std"))
+    with torch.no_grad():
+        found = model((data.inputs[data.validation].float() - mean) / std).argmax(1)
+    share = (found == data.targets[data.validation]).float().mean()
+    assert 100 * float(share) == pytest.approx(float(row["accuracy"]), abs=1e-3)
+
+
+def test_saving_without_the_package_says_what_to_install(
+    digits: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = cli("benchmark", digits, "--save")
+    assert result.exit_code == 2
+    assert "pip install 'eproxyctl[export]'" in result.stderr
