@@ -32,7 +32,7 @@ class TrainOptions(Options):
 
     architectures: PositiveInt = Field(20, description="how many are trained; no two are equal in function")
     epochs: PositiveInt = Field(20, description="passes over the training images")
-    batch_size: PositiveInt = Field(64, description="images a step")
+    batch_size: int = Field(64, ge=2, description="images a step")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(0.1, gt=0, description="at the start; about 0.001 for adamw")
     weight_decay: float = Field(5e-4, ge=0, description="of all weights")
