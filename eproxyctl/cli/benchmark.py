@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from eproxyctl.engine.benchmarking import Bench
     from eproxyctl.engine.trainee import TrainedRow
 
+ENOUGH = 3
+"""Architectures that dps needs at least."""
+
 
 def benchmark(
     specs: common.Specs = None,
@@ -149,6 +152,8 @@ def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]])
 
     own = bench.spec.task.table
     known = sum(record["status"] == "ok" for record in records)
+    if known < ENOUGH:
+        return f"eproxyctl benchmark {path} --architectures 20"
     fewer = f" --set dps.architectures={known}" if known < bench.spec.dps.architectures else ""
     goal = " --set task.table.goal=minimize" if bench.task.metric_goal == "minimize" else ""
     table = f" --set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}{goal}"

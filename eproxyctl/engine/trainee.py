@@ -109,9 +109,12 @@ class Trainee:
 
         import torch
 
+        from eproxyctl.engine import training
+
         torch.set_num_threads(1)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+        self._fit = training.fit
         self.context = context
         registry = plugins.load(context.sources)
         self.space: Space = registry.create("space", parse_section(registry, "space", context.space))
@@ -141,12 +144,11 @@ class Trainee:
 
     def train(self, key: str, canonical: str) -> Trained:
         """The trained weights and the metric; without the parts that no output depends on."""
-        from eproxyctl.engine.training import fit
         from eproxyctl.networks.size import materialise
 
         model = self.task.model(materialise(lambda: self.space.build(key, self.task.shape, self.task.outputs)))
         seed = Seed.of(derive(self.context.seed, "training"), canonical, self.options.repeat)
-        return fit(model, self.task, self.examples, self.options, seed, self.context.device)
+        return self._fit(model, self.task, self.examples, self.options, seed, self.context.device)
 
     def save(self, key: str, found: Trained, path: Path) -> None:
         """Weights as safetensors; its metadata say of what, and how inputs are normalised."""

@@ -156,14 +156,15 @@ class Folder(Options):
         return [parent.name for parent in sorted({path.parent for path in self.files()})]
 
     def files(self) -> list[Path]:
-        """The image files, sorted."""
+        """The image files, sorted, without hidden ones, which tools leave beside images."""
         root = Path(self.path)
         if not root.is_dir():
             raise DataError(f"no folder {self.path}")
-        return sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+        return sorted(path for path in found if not _hidden(path.relative_to(root)))
 
     def _labelled(self) -> bool:
-        return any(path.is_dir() for path in Path(self.path).iterdir())
+        return any(path.is_dir() and not _hidden(Path(path.name)) for path in Path(self.path).iterdir())
 
 
 class Cifar10(Options):
@@ -222,6 +223,10 @@ def _choose(total: int, n: int, generator: random.Random, name: str) -> Sequence
     if n > total:
         raise DataError(f"{n} images asked for, {name} has {total}", hint="lower batch_size")
     return generator.sample(range(total), n)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _flat(image: Bytes) -> Bytes:

@@ -91,6 +91,13 @@ def test_grey_and_alpha_are_taken_as_they_are(cli: Cli, mode: str, grey: bool) -
     assert task["grey"] is grey
 
 
+def test_hidden_files_are_no_images(cli: Cli) -> None:
+    images(Path("x"), {"a": 3, "b": 3, ".cache": 1, "__MACOSX": 1})
+    Path("x/a/._0.png").write_bytes(b"no image")
+    assert cli("init", "x").exit_code == 0
+    assert "6 images of 2 classes (a, b)" in Path("spec.yaml").read_text()
+
+
 def test_nothing_is_overwritten(cli: Cli) -> None:
     Path("spec.yaml").write_text("mine")
     result = cli("init")
