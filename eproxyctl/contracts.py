@@ -19,6 +19,7 @@ from eproxyctl.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     class Network(Protocol):
         """An `nn.Module` with feature maps. See `Space.build`."""
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
         def features(self, batch: torch.Tensor) -> list[torch.Tensor]: ...
         def __call__(self, batch: torch.Tensor) -> torch.Tensor: ...
+
+    class Meter(Protocol):
+        """What adds up a metric over batches, as every metric of torchmetrics does."""
+
+        def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None: ...
+        def compute(self) -> torch.Tensor: ...
 
 
 Choice = str | int | float | bool
@@ -248,6 +255,25 @@ class Batches:
     labels: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Examples:
+    """All that networks are trained and validated on, in memory once a process.
+
+    Attributes:
+        inputs: [N, C, *spatial], as stored (uint8 to be small) or float32.
+        targets: [N, …].
+        training, validation: which of the N, disjoint.
+        mean, std: [C, 1, …] of the training inputs; a network sees (input − mean) / std.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    training: torch.Tensor
+    validation: torch.Tensor
+    mean: torch.Tensor
+    std: torch.Tensor
+
+
 class TableOptions(Options):
     """The metric table: architectures and how well each does on the task."""
 
@@ -305,6 +331,36 @@ class Task(ABC):
     def files(self) -> tuple[str, ...]:
         """Input files whose content is part of a run's identity."""
         return ()
+
+    # Optional: networks can really be trained on a task with a `metric`, as `benchmark` does.
+
+    metric: ClassVar[str] = ""
+    """Name of what `meter` measures; empty where networks cannot be trained on the task."""
+    metric_goal: ClassVar[Goal] = "maximize"
+
+    def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
+        """All examples, split by `seed`: a share for validation, and of the rest at most `limit` for training.
+
+        Raises:
+            DataError: too few, without targets, or unreadable.
+        """
+        raise NotImplementedError
+
+    def model(self, network: Network) -> nn.Module:
+        """The module that is trained: the network, and where the task needs another head than a classifier, that."""
+        raise NotImplementedError
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The scalar that training lowers, the mean over a batch."""
+        raise NotImplementedError
+
+    def meter(self) -> Meter:
+        """A new meter of the metric."""
+        raise NotImplementedError
+
+    def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:
+        """A training batch [B, C, *spatial] varied at random, its shape kept; `random` is a CPU generator."""
+        return inputs
 
 
 # --------------------------------------------------------------------------------------------------------- proxies

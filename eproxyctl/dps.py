@@ -126,12 +126,13 @@ class Search:
         proxy, registry = self.proxy(section), self.plan.registry
         wanted = sections([proxy], registry)
         points = [digest(text) for text in wanted]
-        jobs = (
-            Job(key, tuple(text for text, point in zip(wanted, points, strict=True) if (point, key) not in self._rows))
+        lacking = {
+            key: tuple(text for text, point in zip(wanted, points, strict=True) if (point, key) not in self._rows)
             for key in keys
-        )
-        for job, outcomes in self._workers.results(self.plan.context, (job for job in jobs if job.proxies)):
-            for text, outcome in zip(job.proxies, outcomes, strict=True):
+        }
+        jobs = (Job(key, texts) for key, texts in lacking.items() if texts)
+        for job, outcomes in self._workers.results(self.plan.context, jobs):
+            for text, outcome in zip(lacking[job.key], outcomes, strict=True):
                 point = digest(text)
                 self._log.append(outcome.row.to_json(point=point))
                 self._rows[point, job.key] = outcome.row

@@ -21,7 +21,7 @@ from eproxyctl.engine.columns import digest, section
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.scoring import ROWS, TIMINGS, timing
+from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
 from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, Values
 from eproxyctl.engine.worker import Job
 from eproxyctl.errors import InvalidArchitecture, SpecError, UsageError
@@ -72,7 +72,7 @@ class Evaluator:
         for job, (outcome,) in self._workers.results(self.plan.context, jobs):
             kind = self.plan.proxy.kind
             self._log.append(outcome.row.to_json(proxy=kind, point=digest(self._section)))
-            self._timings.append(timing(job.key, kind, outcome.seconds))
+            self._timings.append(timing(job.key, outcome.seconds, proxy=kind))
             self._rows[canonical[job.key]] = outcome.row
             self._done()
         return [self._rows[canonical[key]] for key in keys]

@@ -17,7 +17,20 @@ from eproxyctl.spec.models import json_schema
 from eproxyctl.spec.nodes import parse
 
 REGISTRY = plugins.load(plugins.Sources(installed=False))
-GOOD = quickstart().read_text()
+GOOD = """\
+version: 1
+seed: 0
+space:
+  kind: nasbench201
+  channels: 16
+  architectures: {sample: 24}
+task:
+  kind: images
+  source: {kind: photos}
+  batch_size: 16
+  resolution: 32
+proxy: {kind: eproxy}
+"""
 
 
 def problems(tmp_path: Path, text: str | bytes, *overrides: Override) -> list[str]:
@@ -151,6 +164,13 @@ def test_another_kind_drops_the_keys_of_the_old_one(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD, Override("--set[0]", "space.kind", "mobilenet"))
     assert "--set[0]: space is now 'mobilenet', so its channels no longer apply" in loaded.notes
     assert loaded.spec.space.architectures.sample == 24
+
+
+def test_the_quickstart_finds_its_table_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = load(quickstart(), REGISTRY)
+    assert loaded.spec.task.table is not None
+    assert Path(loaded.spec.task.table.path) == quickstart().parent / "digits201.csv"
 
 
 def test_the_schema_accepts_what_loads_and_refuses_what_does_not() -> None:

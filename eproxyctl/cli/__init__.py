@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from eproxyctl import __version__
-from eproxyctl.cli import compare, doctor, dps, export, listing, plugins, runs, score, search, validate
+from eproxyctl.cli import (
+    benchmark,
+    compare,
+    doctor,
+    dps,
+    export,
+    init,
+    listing,
+    plugins,
+    runs,
+    score,
+    search,
+    validate,
+)
 from eproxyctl.cli.failures import BUG, Group
 
 app = typer.Typer(
@@ -38,6 +51,8 @@ def about(
     """
 
 
+app.command("init")(init.init)
+app.command("benchmark")(benchmark.benchmark)
 app.command("score")(score.score)
 app.command("dps")(dps.dps)
 app.command("compare")(compare.compare)

@@ -234,14 +234,14 @@ def _with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def estimate(plan: Plan, keys: list[str], workers: int) -> None:
     """Measure three architectures spread over the list and say how long all would take."""
     from eproxyctl.engine.columns import sections
-    from eproxyctl.engine.worker import Job, run
+    from eproxyctl.engine.worker import Job
 
     wanted = sections(plan.proxies, plan.registry)
-    run(plan.context, Job(keys[0], wanted))  # what is drawn once a process does not count
+    Job(keys[0], wanted).run(plan.context)  # what is drawn once a process does not count
     started = time.perf_counter()
     timed = keys[:: max(1, len(keys) // TIMED)][:TIMED]
     for key in timed:
-        run(plan.context, Job(key, wanted))
+        Job(key, wanted).run(plan.context)
     each = (time.perf_counter() - started) / len(timed)
     total = each * len(keys) / max(1, min(workers, len(keys)))
     output.emit(

@@ -77,7 +77,7 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tupl
     from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
-    from eproxyctl.engine.scoring import settle
+    from eproxyctl.engine.streaming import settle
 
     options = plan.spec.search
     own = options.model_dump(exclude={"evaluations", "minutes"})
@@ -146,7 +146,7 @@ def _result(plan: Plan, found: Found, records: Sequence[dict[str, Any]]) -> dict
 def _say_more(plan: Plan, found: Found, ranked: Sequence[Row], folder: Path) -> None:
     """On stderr: why it ended early, the winner in its usual notation, how long it took, and what comes next."""
     from eproxyctl.engine.rundir import lines
-    from eproxyctl.engine.scoring import TIMINGS
+    from eproxyctl.engine.streaming import TIMINGS
 
     if found.ended:
         say(f"{found.ended}; {len(found.rows)} of {plan.spec.search.evaluations} evaluations", style="yellow")

@@ -13,14 +13,40 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
+from typing import Generic, Protocol, TypeVar
 
-from eproxyctl.engine.rows import Row
-from eproxyctl.engine.worker import Context, Job, Outcome, run
+C = TypeVar("C")
+R = TypeVar("R")
+C_contra = TypeVar("C_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
-Result = tuple[Job, tuple[Outcome, ...]]
-Flight = Future[tuple[Outcome, ...]]
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """A row of one architecture, and the seconds it took."""
+
+    row: R
+    seconds: float
+
+
+class Job(Protocol[C_contra, R_co]):
+    """What workers do with one architecture, in whatever process."""
+
+    @property
+    def key(self) -> str: ...
+
+    def run(self, context: C_contra) -> R_co:
+        """What was found; what goes wrong with the architecture is said there."""
+
+    def died(self) -> R_co:
+        """What is found where it killed its process twice."""
+
+
+def _run(context: C, job: Job[C, R]) -> R:
+    return job.run(context)
 
 
 class Workers:
@@ -42,14 +68,14 @@ class Workers:
     ) -> None:
         self._close()
 
-    def results(self, context: Context, jobs: Iterable[Job]) -> Iterator[Result]:
-        """(job, outcomes) in the order they finish; at most 2 × count are in flight."""
+    def results(self, context: C, jobs: Iterable[Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
+        """(job, what it found) in the order they finish; at most 2 × count are in flight."""
         if self.count == 0:
             for job in jobs:
-                yield job, run(context, job)
+                yield job, job.run(context)
             return
         pending = iter(jobs)
-        flying: dict[Flight, Job] = {}
+        flying: dict[Future[R], Job[C, R]] = {}
         while True:
             for job in islice(pending, 2 * self.count - len(flying)):
                 flying[self._submit(context, job)] = job
@@ -63,7 +89,7 @@ class Workers:
             for future in done:
                 yield flying.pop(future), future.result()
 
-    def _after_death(self, context: Context, flying: dict[Flight, Job]) -> Iterator[Result]:
+    def _after_death(self, context: C, flying: dict[Future[R], Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
         wait(flying)
         self._close()
         for future, job in flying.items():
@@ -74,20 +100,17 @@ class Workers:
                 yield job, self._submit(context, job).result()
             except BrokenProcessPool:
                 self._close()
-                cause = "the worker process died, twice"
-                hint = "most often memory ran out: use fewer workers or a smaller proxy.fidelity"
-                row = Row(job.key, "", "failed", cause=cause, hint=hint)
-                yield job, (Outcome(row, 0.0),) * len(job.proxies)
+                yield job, job.died()
 
-    def _submit(self, context: Context, job: Job) -> Flight:
+    def _submit(self, context: C, job: Job[C, R]) -> Future[R]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
             )
         try:
-            return self._pool.submit(run, context, job)
+            return self._pool.submit(_run, context, job)
         except BrokenProcessPool as error:
-            failed: Flight = Future()
+            failed: Future[R] = Future()
             failed.set_exception(error)
             return failed
 

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     check_device(spec.device)
     from eproxyctl.networks.size import count
 
-    if len(task.shape) - 1 not in space.ranks:
-        raise DataError(
-            f"task '{kind_of(spec.task)}' gives inputs of rank {len(task.shape) - 1}, space "
-            f"'{kind_of(spec.space)}' takes {' or '.join(map(str, space.ranks))}"
-        )
+    check_rank(spec, space, task)
     scoring = [leaf for proxy in proxies for leaf in leaves(proxy, registry)]
     largest = space.largest()
     context = Context(
@@ -138,22 +134,38 @@ def check_device(device: str) -> None:
             )
 
 
+def check_rank(spec: Spec, space: Space, task: Task) -> None:
+    """Raises DataError where the space has no networks for inputs such as the task's."""
+    if len(task.shape) - 1 not in space.ranks:
+        raise DataError(
+            f"task '{kind_of(spec.task)}' gives inputs of rank {len(task.shape) - 1}, space "
+            f"'{kind_of(spec.space)}' takes {' or '.join(map(str, space.ranks))}"
+        )
+
+
 def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """What makes two runs the same, by part, so that a refusal can say what changed.
 
     Paths do not count, the content of what they lead to does; nor do samples, trials, workers and output.
     """
     spec = plan.spec
-    parts = {section: _without_paths(spec.model_dump(mode="json")[section]) for section in SECTIONS}
+    whole = spec.model_dump(mode="json")
+    parts: dict[str, Any] = {section: whole[section] for section in SECTIONS}
     parts["space"].pop("architectures", None)
-    files = hashlib.sha256()
-    for name in sorted(plan.task.files()):
-        files.update(hashlib.sha256(Path(name).read_bytes()).digest())
-    digest: dict[str, Any] = {section: _sha256(part) for section, part in parts.items()}
-    digest |= {"seed": spec.seed, "device": spec.device, "images": files.hexdigest()[:16]}
+    digest = sections_identity(parts, spec, plan.task, plan.origins)
     digest["table"] = plan.table.sha256[:16] if plan.table else ""
-    digest["plugins"] = _sha256([[o.name, o.sha256] for o in plan.origins if not o.builtin])
     return digest | (extra or {})
+
+
+def sections_identity(parts: Mapping[str, Any], spec: Spec, task: Task, origins: Sequence[Origin]) -> dict[str, Any]:
+    """Digests of sections of a spec without their paths, and of the task's files and the plugins."""
+    files = hashlib.sha256()
+    for name in sorted(task.files()):
+        files.update(hashlib.sha256(Path(name).read_bytes()).digest())
+    digest: dict[str, Any] = {section: _sha256(_without_paths(part)) for section, part in parts.items()}
+    digest |= {"seed": spec.seed, "device": spec.device, "images": files.hexdigest()[:16]}
+    digest["plugins"] = _sha256([[o.name, o.sha256] for o in origins if not o.builtin])
+    return digest
 
 
 def _sha256(data: Any) -> str:
@@ -174,12 +186,9 @@ def architectures(plan: Plan) -> list[str]:
         DataError: a table is needed and there is none, or it has none of them.
     """
     wanted, space, seed = plan.spec.space.architectures, plan.space, plan.spec.seed
-    if wanted.keys is not None:
-        keys = _parsed(
-            plan, [(plan.loaded.origin(["space", "architectures", "keys", i]), k) for i, k in enumerate(wanted.keys)]
-        )
-    elif wanted.file is not None:
-        keys = _parsed(plan, _lines(Path(wanted.file)))
+    named = listed(plan.loaded, space)
+    if named is not None:
+        keys = named
     elif wanted.table:
         if plan.table is None:
             raise DataError(
@@ -190,11 +199,6 @@ def architectures(plan: Plan) -> list[str]:
             _enough(wanted.sample, len(keys), "the table")
             order = random.Random(f"table {seed}")
             keys = order.sample(keys, len(keys))[: wanted.sample]
-    elif wanted.all:
-        every = space.keys()
-        if every is None:
-            raise SpecError(EXHAUSTIVE, hint="use architectures: {sample: 100}")
-        keys = list(every)
     else:
         size = space.size()
         count = wanted.sample or min(DEFAULT_SAMPLE, size or DEFAULT_SAMPLE)
@@ -207,6 +211,26 @@ def architectures(plan: Plan) -> list[str]:
             hint="use architectures: {table: true, sample: 100}",
         )
     return keys
+
+
+def listed(loaded: Loaded, space: Space) -> list[str] | None:
+    """The keys that a spec lists: its own, a file's, or all of the space; None where it draws them.
+
+    Raises:
+        SpecError: one that is none, with its place; a space that cannot be listed.
+    """
+    wanted = loaded.spec.space.architectures
+    if wanted.keys is not None:
+        places = (loaded.origin(["space", "architectures", "keys", i]) for i in range(len(wanted.keys)))
+        return _parsed(space, list(zip(places, wanted.keys, strict=True)))
+    if wanted.file is not None:
+        return _parsed(space, _lines(Path(wanted.file)))
+    if not wanted.all:
+        return None
+    every = space.keys()
+    if every is None:
+        raise SpecError(EXHAUSTIVE, hint="use architectures: {sample: 100}")
+    return list(every)
 
 
 def _enough(wanted: int, there: int, where: str) -> None:
@@ -223,15 +247,15 @@ def _lines(path: Path) -> list[tuple[str, Any]]:
     return [(where, line) for where, line in numbered if line and not line.startswith("#")]
 
 
-def _parsed(plan: Plan, notations: list[tuple[str, Any]]) -> list[str]:
+def _parsed(space: Space, notations: list[tuple[str, Any]]) -> list[str]:
     keys, problems = [], []
     for where, notation in notations:
         try:
-            keys.append(plan.space.parse(notation))
+            keys.append(space.parse(notation))
         except InvalidArchitecture as error:
             problems.append(Problem(where, error.message, error.hint))
     if problems:
-        raise SpecError(f"{len(problems)} architecture(s) are none of the space '{plan.space.kind}'", problems=problems)
+        raise SpecError(f"{len(problems)} architecture(s) are none of the space '{space.kind}'", problems=problems)
     if not keys:
         raise SpecError("the list of architectures is empty")
     return keys

@@ -17,7 +17,8 @@ from pathlib import Path
 from eproxyctl.engine import rundir
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.scoring import TIMINGS, names
+from eproxyctl.engine.scoring import names
+from eproxyctl.engine.streaming import TIMINGS
 from eproxyctl.errors import RunError
 
 SCORES, MEANING = "scores.csv", "scores.json"

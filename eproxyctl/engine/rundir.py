@@ -7,6 +7,7 @@ run.json       identity and stamp  lock           held while a process writes
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -23,8 +24,10 @@ from filelock import FileLock, Timeout
 from eproxyctl.errors import RunError
 from eproxyctl.registry import Origin
 
-STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic")
+STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "pytorch-ignite", "torchmetrics")
 NO_SPACE = "free some space, then run the same command: it continues where it stopped"
+NO_ACCESS = "name a folder that is there and that you may write to"
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 @contextmanager
@@ -33,7 +36,8 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}", hint=NO_SPACE) from None
+        hint = NO_ACCESS if error.errno in CLOSED else NO_SPACE
+        raise RunError(f"cannot write {path}: {error.strerror}", hint=hint) from None
 
 
 def write(path: Path, text: str) -> None:

@@ -2,87 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import column, digest, kind, leaves, sections
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan, label
 from eproxyctl.engine.rows import Row
+from eproxyctl.engine.streaming import stream
 from eproxyctl.engine.worker import Job
 from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, estimate, partial_spearman, ranked
 
-ROWS = "rows.jsonl"
-TIMINGS = "timings.jsonl"
-
 
 def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> Iterator[tuple[Row, ...]]:
-    """Score the keys that have no row yet; yield the rows of each in the order of `keys`, one a section of the plan.
+    """Score the keys that lack a row; yield the rows of each in the order of `keys`, one a section of the plan.
 
-    Args:
-        plan: what to score with.
-        keys: distinct.
-        folder: a locked run directory.
-        workers: where.
-
-    A failed row is tried again by the next run; what it failed of may have been mended.
+    See `stream`.
     """
     wanted = sections(plan.proxies, plan.registry)
-    points = {digest(text): i for i, text in enumerate(wanted)}
-    log, timings = rundir.Log(folder / ROWS), rundir.Log(folder / TIMINGS)
-    place = {key: i for i, key in enumerate(keys)}
-    try:
-        waiting: dict[int, dict[int, Row]] = {}
-        for point, row in stored(folder):
-            if row.key in place and point in points and row.status != "failed":
-                waiting.setdefault(place[row.key], {})[points[point]] = row
-        lacking = {
-            key: missing
-            for i, key in enumerate(keys)
-            if (missing := [j for j in range(len(wanted)) if j not in waiting.get(i, ())])
-        }
-        results = workers.results(plan.context, (Job(k, tuple(wanted[j] for j in js)) for k, js in lacking.items()))
-        names = list(points)
-        for i in range(len(keys)):
-            while len(waiting.get(i, ())) < len(wanted):
-                job, outcomes = next(results)
-                for j, outcome in zip(lacking[job.key], outcomes, strict=True):
-                    log.append(outcome.row.to_json(proxy=kind(wanted[j]), point=names[j]))
-                    timings.append(timing(job.key, kind(wanted[j]), outcome.seconds))
-                    waiting.setdefault(place[job.key], {})[j] = outcome.row
-            found = waiting.pop(i)
-            yield tuple(found[j] for j in range(len(wanted)))
-    finally:
-        log.close()
-        timings.close()
-    settle(folder, place, points)
+    points = [{"proxy": kind(text), "point": digest(text)} for text in wanted]
 
+    def job(key: str, lacking: Sequence[int]) -> Job:
+        return Job(key, tuple(wanted[i] for i in lacking))
 
-def timing(key: str, proxy: str, seconds: float) -> str:
-    """A line of TIMINGS."""
-    return json.dumps({"key": key, "proxy": proxy, "seconds": round(seconds, 4)})
-
-
-def stored(folder: Path) -> Iterator[tuple[str, Row]]:
-    """(point, row) of each line on disk."""
-    return ((line["point"], Row.from_json(line)) for line in rundir.lines(folder / ROWS))
-
-
-def settle(folder: Path, place: dict[str, int], points: dict[str, int]) -> None:
-    """Put the rows into the spec's order, the last row of each only, so that equal runs leave equal bytes."""
-    path = folder / ROWS
-    latest: dict[tuple[str, str], str] = {}
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            data = json.loads(line)
-            latest[data["key"], data["point"]] = line
-    order = sorted(latest, key=lambda slot: (place.get(slot[0], len(place)), points.get(slot[1], len(points))))
-    rundir.write(path, "".join(latest[slot] for slot in order))
+    return stream(keys, points, folder, workers, plan.context, job, Row.from_json)
 
 
 def columns(plan: Plan, rows: Sequence[tuple[Row, ...]]) -> list[list[Row]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space
+from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Row
 from eproxyctl.errors import EproxyError
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_PROXIES = 32
 """Proxies that a worker keeps at once."""
+DIED = "the worker process died, twice"
+DIED_HINT = "most often memory ran out: use fewer workers"
 
 
 @dataclass(frozen=True)
@@ -101,18 +104,14 @@ class Job:
     key: str
     proxies: tuple[str, ...]
 
+    def run(self, context: Context) -> tuple[Outcome[Row], ...]:
+        """Score it with each proxy, in their order. What goes wrong is in the rows."""
+        return tuple(_worker(context).outcomes(self))
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one proxy found of one architecture, and the seconds it took."""
-
-    row: Row
-    seconds: float
-
-
-def run(context: Context, job: Job) -> tuple[Outcome, ...]:
-    """Score one architecture with each proxy of the job, in its order. What goes wrong is in the rows."""
-    return tuple(_worker(context).outcomes(job))
+    def died(self) -> tuple[Outcome[Row], ...]:
+        """The rows where it killed its process twice."""
+        row = Row(self.key, "", "failed", cause=DIED, hint=f"{DIED_HINT} or a smaller proxy.fidelity")
+        return (Outcome(row, 0.0),) * len(self.proxies)
 
 
 @lru_cache(maxsize=4)
@@ -142,7 +141,7 @@ class Worker:
             self._proxies[section] = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
         return self._proxies[section]
 
-    def outcomes(self, job: Job) -> Iterator[Outcome]:
+    def outcomes(self, job: Job) -> Iterator[Outcome[Row]]:
         """Score one architecture with each proxy, each with a network of its own."""
         for section in job.proxies:
             started = time.perf_counter()

@@ -11,6 +11,7 @@ from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
 
 Sampler = Literal["evolution", "tpe", "random"]
 Objective = Literal["spearman", "kendall"]
+Augmentation = Literal["flip", "crop"]
 
 
 class DpsOptions(Options):
@@ -52,6 +53,25 @@ class SearchOptions(Options):
         return self
 
 
+class TrainOptions(Options):
+    """Real training, as `benchmark` does it: by gradient descent with a cosine schedule down to zero."""
+
+    architectures: PositiveInt = Field(20, description="how many are trained; no two are equal in function")
+    epochs: PositiveInt = Field(20, description="passes over the training images")
+    batch_size: int = Field(64, ge=2, description="images a step")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9")
+    learning_rate: float = Field(0.1, gt=0, description="at the start; about 0.001 for adamw")
+    weight_decay: float = Field(5e-4, ge=0, description="of all weights")
+    augment: tuple[Augmentation, ...] = Field((), description="random left-right flips; crops after padding by 1/8")
+    validation: float = Field(0.25, gt=0, lt=1, description="share of the images that the metric is measured on")
+    images: PositiveInt | None = Field(None, description="training images at most; unset: all but those of validation")
+    patience: PositiveInt | None = Field(
+        None, description="stop after this many epochs that were not better than the best, whose metric then counts"
+    )
+    seconds: PositiveInt | None = Field(None, description="time for one architecture; with it results depend on speed")
+    repeat: NonNegativeInt = Field(0, description="another number gives other weights and another order of images")
+
+
 class Spec(Options):
     """A space, a task and a proxy, and what to do with them."""
 
@@ -63,6 +83,7 @@ class Spec(Options):
     proxy: ProxyOptions | tuple[ProxyOptions, ...]
     dps: DpsOptions = DpsOptions.model_validate({})
     search: SearchOptions = SearchOptions.model_validate({})
+    train: TrainOptions = TrainOptions.model_validate({})
 
     @property
     def proxies(self) -> tuple[ProxyOptions, ...]:

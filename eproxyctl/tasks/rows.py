@@ -15,6 +15,8 @@ from eproxyctl.contracts import Choice, TableOptions
 from eproxyctl.errors import DataError, did_you_mean
 
 KEY_COLUMNS = ("key", "architecture", "arch")
+WITHOUT_METRIC = ("failed", "diverged")
+"""What `benchmark` writes as the status of an architecture that got no metric; it is no part of the table."""
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
@@ -50,6 +52,8 @@ def csv_rows(path: Path, text: str, options: TableOptions) -> Iterator[Line]:
         if len(row) != len(header):
             raise DataError(f"{path}:{reader.line_num}: {len(row)} values under {len(header)} columns")
         record = dict(zip(header, row, strict=True))
+        if record.get("status") in WITHOUT_METRIC:
+            continue
         kept = all(_matches(record[name], wanted) for name, wanted in options.where.items())
         yield f"line {reader.line_num}", record[key], record[metric], kept
 

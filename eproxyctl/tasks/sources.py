@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 Drawn = tuple[list[Bytes], list[int] | None]
 """Images [H, W, C] or [H, W] and their labels."""
+Labelled = tuple[Bytes, int]
+UNLABELLED = "use digits, cifar10, an npz with labels, or a folder with one subfolder a class"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_RECORD = 1 + 3 * 32 * 32
@@ -46,6 +48,9 @@ class Photos(Options):
             crops.append(photo[top : top + side, left : left + side])
         return crops, None
 
+    def labelled(self) -> Iterator[Labelled]:
+        raise DataError("the photos have no labels", hint=UNLABELLED)
+
 
 class Digits(Options):
     """scikit-learn's 1,797 handwritten digits, 8×8, ten classes."""
@@ -62,6 +67,13 @@ class Digits(Options):
         chosen = _choose(len(data.images), n, generator, "the digits")
         return [(data.images[i] * (255 / 16)).astype(np.uint8) for i in chosen], [int(data.target[i]) for i in chosen]
 
+    def labelled(self) -> Iterator[Labelled]:
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        for image, label in zip(data.images, data.target, strict=True):
+            yield (image * (255 / 16)).astype(np.uint8), int(label)
+
 
 class Npz(Options):
     """A NumPy archive with `images` uint8 [N, H, W, C] or [N, H, W] and, optionally, `labels` [N]."""
@@ -74,6 +86,20 @@ class Npz(Options):
         return None if labels is None else int(labels.max()) + 1
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
+        images, labels = self._arrays()
+        chosen = _choose(len(images), n, generator, self.path)
+        return [_flat(images[i]) for i in chosen], None if labels is None else [int(labels[i]) for i in chosen]
+
+    def labelled(self) -> Iterator[Labelled]:
+        images, labels = self._arrays()
+        if labels is None:
+            raise DataError(f"{self.path} has no array 'labels'", hint="np.savez(path, images=…, labels=…)")
+        if labels.dtype.kind not in "iu" or labels.ndim != 1 or labels.min(initial=0) < 0:
+            raise DataError(f"{self.path}: 'labels' must be whole numbers from 0, one an image")
+        for image, label in zip(images, labels, strict=True):
+            yield _flat(image), int(label)
+
+    def _arrays(self) -> tuple[Bytes, NDArray[np.int64] | None]:
         images, labels = self._load("images"), self._load("labels")
         if images is None:
             raise DataError(f"{self.path} has no array 'images'", hint="np.savez(path, images=…, labels=…)")
@@ -84,14 +110,12 @@ class Npz(Options):
             )
         if labels is not None and len(labels) != len(images):
             raise DataError(f"{self.path}: {len(images)} images, but {len(labels)} labels")
-        chosen = _choose(len(images), n, generator, self.path)
-        drawn = [image.squeeze(-1) if image.shape[2:] == (1,) else image for image in (images[i] for i in chosen)]
-        return drawn, None if labels is None else [int(labels[i]) for i in chosen]
+        return images, labels
 
-    def _load(self, name: str) -> NDArray[np.uint8] | None:
+    def _load(self, name: str) -> NDArray[Any] | None:
         try:
             with np.load(self.path, allow_pickle=False) as archive:
-                array: NDArray[np.uint8] | None = archive.get(name)
+                array: NDArray[Any] | None = archive.get(name)
                 return array
         except FileNotFoundError:
             raise DataError(f"no file {self.path}") from None
@@ -117,15 +141,30 @@ class Folder(Options):
         labels = [classes[path.parent] for path in chosen] if self._labelled() else None
         return [_read(path) for path in chosen], labels
 
+    def labelled(self) -> Iterator[Labelled]:
+        files = self.files()
+        if not files:
+            raise DataError(f"no images in {self.path}", hint=f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+        if not self._labelled():
+            raise DataError(f"the images in {self.path} have no classes", hint="put them in one subfolder a class")
+        classes = {parent: i for i, parent in enumerate(sorted({path.parent for path in files}))}
+        for path in files:
+            yield _read(path), classes[path.parent]
+
+    def names(self) -> list[str]:
+        """The classes, in the order of their labels."""
+        return [parent.name for parent in sorted({path.parent for path in self.files()})]
+
     def files(self) -> list[Path]:
-        """The image files, sorted."""
+        """The image files, sorted, without hidden ones, which tools leave beside images."""
         root = Path(self.path)
         if not root.is_dir():
             raise DataError(f"no folder {self.path}")
-        return sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+        return sorted(path for path in found if not _hidden(path.relative_to(root)))
 
     def _labelled(self) -> bool:
-        return any(path.is_dir() for path in Path(self.path).iterdir())
+        return any(path.is_dir() and not _hidden(Path(path.name)) for path in Path(self.path).iterdir())
 
 
 class Cifar10(Options):
@@ -145,6 +184,10 @@ class Cifar10(Options):
         chosen = [records[i] for i in _choose(len(records), n, generator, "CIFAR-10")]
         images = [record[1:].reshape(3, 32, 32).transpose(1, 2, 0) for record in chosen]
         return images, [int(record[0]) for record in chosen]
+
+    def labelled(self) -> Iterator[Labelled]:
+        for record in self._records():
+            yield record[1:].reshape(3, 32, 32).transpose(1, 2, 0), int(record[0])
 
     def _records(self) -> Bytes:
         folder = self.folder()
@@ -182,6 +225,15 @@ def _choose(total: int, n: int, generator: random.Random, name: str) -> Sequence
     return generator.sample(range(total), n)
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _flat(image: Bytes) -> Bytes:
+    """[H, W, 1] as [H, W], which is what a grey image is."""
+    return image.squeeze(-1) if image.shape[2:] == (1,) else image
+
+
 def _read(path: Path) -> Bytes:
     from PIL import Image, UnidentifiedImageError
 
@@ -194,6 +246,8 @@ def _read(path: Path) -> Bytes:
 
 def _plain(image: Image) -> Image:
     """Grey stays grey; anything else (palette, alpha, CMYK) becomes RGB."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
     return image if image.mode == "L" else image.convert("RGB")
 
 

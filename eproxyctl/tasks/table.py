@@ -18,6 +18,7 @@ from eproxyctl.errors import DataError, InvalidArchitecture
 from eproxyctl.tasks.rows import Absent, Line, csv_rows, json_rows
 
 MAX_PROBLEMS = 10
+NO_TABLE = "`eproxyctl benchmark` makes one; or check task.table.path, or pass --data DIR"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def load(options: TableOptions, space: Space) -> Table:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"no metric table at {path}", hint="check task.table.path, or pass --data DIR") from None
+        raise DataError(f"no metric table at {path}", hint=NO_TABLE) from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the metric table {path}: {error}") from None
     lines = json_rows(path, text, options) if ".json" in path.suffixes else csv_rows(path, text, options)

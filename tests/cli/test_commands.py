@@ -10,7 +10,22 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-COMMANDS = ["score", "dps", "validate", "schema", "list", "describe", "doctor", "plugins", "runs"]
+COMMANDS = [
+    "init",
+    "benchmark",
+    "score",
+    "dps",
+    "compare",
+    "search",
+    "export",
+    "validate",
+    "schema",
+    "list",
+    "describe",
+    "doctor",
+    "plugins",
+    "runs",
+]
 SPECS = sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml"))
 LIGHT = """\
 import sys

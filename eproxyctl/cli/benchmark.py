@@ -1,0 +1,162 @@
+"""`eproxyctl benchmark`: really train a few architectures, and so make a metric table."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from eproxyctl.cli import common, output
+from eproxyctl.cli.failures import say
+from eproxyctl.cli.output import Format
+from eproxyctl.cli.progress import progress
+from eproxyctl.cli.validate import resolved
+from eproxyctl.errors import UsageError
+from eproxyctl.spec.loading import Override
+
+if TYPE_CHECKING:
+    from eproxyctl.engine.benchmarking import Bench
+    from eproxyctl.engine.trainee import TrainedRow
+
+ENOUGH = 3
+"""Architectures that dps needs at least."""
+
+
+def benchmark(
+    specs: common.Specs = None,
+    architectures: Annotated[
+        int | None, typer.Option("--architectures", "-n", min=1, help="How many to train.", show_default="20")
+    ] = None,
+    architecture: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--architecture", metavar="KEY", help="Train this one; repeatable.", show_default=False),
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep the weights, as safetensors.")] = False,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Override train.epochs.", show_default=False)
+    ] = None,
+    run: common.Run = None,
+    workers: common.WorkersFlag = None,
+    format: common.FormatFlag = None,
+    out: common.Output = None,
+    sets: common.Sets = None,
+    seed: common.SeedFlag = None,
+    device: common.DeviceFlag = None,
+    data: common.Data = None,
+    plugin_folders: common.PluginFolders = None,
+    no_plugins: common.NoPlugins = False,
+) -> None:
+    """Really train architectures on the task, and write their metric to table.csv in the run directory.
+
+    They are drawn from the space by the seed, no two of them equal in function; or they are those that the spec lists.
+    How they are trained is the spec's section `train`. The metric is that of the last epoch on the validation images;
+    with train.patience, of the best. The same command continues where it stopped, and with a larger number it trains
+    the new ones only. `dps` and `score` read the table through task.table.path.
+
+    Example: eproxyctl benchmark spec.yaml --architectures 20
+    """
+    request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
+    flags = {"architectures": architectures, "epochs": epochs}
+    more = [Override(f"--{name}", f"train.{name}", str(n)) for name, n in flags.items() if n is not None]
+    request = replace(request, overrides=(*request.overrides, *more))
+    paths = common.spec_paths(specs)
+    if len(paths) > 1 and (run or architecture):
+        raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")
+    if save:
+        _check_safetensors()
+    chosen = output.choose(format, out)
+    summary: list[dict[str, Any]] = []
+    failed = 0
+    for path in paths:
+        from eproxyctl.engine import benchmarking
+
+        bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
+        folder = run or Path("runs") / bench.loaded.name / "benchmark"
+        keys = benchmarking.choose(bench, architecture or ())
+        rows, records = _train(bench, keys, folder, common.cores(workers), save=save)
+        failed += _warn(rows)
+        if len(paths) == 1:
+            title = f"{bench.loaded.name}: {len(rows)} architectures, best first"
+            shown = _ranked(bench, records) if chosen is Format.table else records
+            output.write(shown, chosen, out, title=title)
+        summary.append(_summary(bench, rows))
+        say(f"table: {folder / benchmarking.TABLE}; next: {_next(bench, path, folder, records)}", always=False)
+    if len(paths) > 1:
+        output.write(summary, chosen, out, title="Metric by spec")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _train(
+    bench: Bench, keys: list[str], folder: Path, workers: int, *, save: bool
+) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
+    """Rows and records of `keys`; the table on disk has every row of the run directory."""
+    from eproxyctl.engine import benchmarking
+    from eproxyctl.engine.executors import Workers
+    from eproxyctl.engine.rundir import RunDirectory
+
+    files = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
+    rows: list[TrainedRow] = []
+    with (
+        RunDirectory(folder, "benchmark", benchmarking.identity(bench), files, bench.origins),
+        Workers(min(workers, len(keys))) as pool,
+        progress(f"training {bench.loaded.name}", len(keys)) as advance,
+    ):
+        for row in benchmarking.benchmark(bench, keys, folder, pool, save=save):
+            advance()
+            rows.append(row)
+        records = benchmarking.records(bench, folder)
+        output.write(records, Format.csv, folder / benchmarking.TABLE)
+    wanted = set(keys)
+    return rows, [record for record in records if record["key"] in wanted]
+
+
+def _check_safetensors() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("safetensors") is None:
+        raise UsageError("--save needs the package safetensors", hint="pip install 'eproxyctl[export]'")
+
+
+def _warn(rows: list[TrainedRow]) -> int:
+    """Say which rows have no metric, and why; returns how many failed."""
+    failed = [row for row in rows if row.status == "failed"]
+    diverged = sum(row.status == "diverged" for row in rows)
+    if diverged:
+        say(f"{diverged} architecture(s) diverged and have no metric; a lower train.learning_rate may help")
+    for row in failed[:3]:
+        say(f"{row.key} failed: {row.cause}" + (f"; {row.hint}" if row.hint else ""), style="yellow")
+    if failed:
+        say(f"{len(failed)} architecture(s) failed; the same command tries them again", style="yellow")
+    return len(failed)
+
+
+def _ranked(bench: Bench, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Best first, those without a metric last."""
+    name, sign = bench.task.metric, -1 if bench.task.metric_goal == "maximize" else 1
+    return sorted(records, key=lambda r: (r[name] is None, sign * (r[name] or 0)))
+
+
+def _summary(bench: Bench, rows: list[TrainedRow]) -> dict[str, Any]:
+    values = sorted(row.metric for row in rows if row.metric is not None)
+    found = {"lowest": values[0], "median": statistics.median(values), "highest": values[-1]} if values else {}
+    empty = {"lowest": None, "median": None, "highest": None}
+    return {"spec": bench.loaded.name, "metric": bench.task.metric, "architectures": len(rows)} | (found or empty)
+
+
+def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]]) -> str:
+    from eproxyctl.engine.benchmarking import TABLE
+
+    own = bench.spec.task.table
+    known = sum(record["status"] == "ok" for record in records)
+    if known < ENOUGH:
+        return f"eproxyctl benchmark {path} --architectures 20"
+    fewer = f" --set dps.architectures={known}" if known < bench.spec.dps.architectures else ""
+    goal = " --set task.table.goal=minimize" if bench.task.metric_goal == "minimize" else ""
+    table = f" --set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}{goal}"
+    if own and Path(own.path).resolve() == (folder / TABLE).resolve():
+        table = ""
+    return f"eproxyctl dps {path}{table}{fewer}"
