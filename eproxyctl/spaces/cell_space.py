@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Width = Annotated[int, Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
 Depth = Annotated[int, Field(ge=FEWEST_CELLS, le=MOST_DEPTH)]
+IMAGENET = 64
+"""Pixels a side from which `stem: auto` divides the resolution."""
 CELLS: tuple[Literal["normal", "reduce"], ...] = ("normal", "reduce")
 CHEAPEST_FIRST = (
     "none",
@@ -59,8 +61,10 @@ CHEAPEST_FIRST = (
 class CellOptions(SpaceOptions):
     """What every space of two cells can be told."""
 
-    stem: Literal["cifar", "imagenet"] = Field(
-        "cifar", description="cifar keeps the resolution, for inputs of 32×32; imagenet divides it by 8, for 224×224"
+    stem: Literal["cifar", "imagenet", "auto"] = Field(
+        "cifar",
+        description="cifar keeps the resolution, for inputs of 32×32; imagenet divides it by 8, for 224×224; auto: the "
+        "one that fits the input, imagenet from 64 pixels on, so that a proxy may score at 32 what is built for 224",
     )
     aux: bool = Field(
         False,
@@ -216,12 +220,17 @@ class CellSpace(Space):
             outputs,
             width=2 * fidelity.scale(genotype.width // 2, fidelity.width),
             depth=max(FEWEST_CELLS, fidelity.scale(genotype.depth, fidelity.depth)),
-            stem=self.options.stem,
+            stem=self._stem(shape),
             normal=simplify(genotype.normal, False) if pruned else official(genotype.normal),
             reduce=simplify(genotype.reduce, True) if pruned else official(genotype.reduce),
             auxiliary=genotype.auxiliary,
             pruned=pruned,
         )
+
+    def _stem(self, shape: tuple[int, ...]) -> Literal["cifar", "imagenet"]:
+        if self.options.stem == "auto":
+            return "imagenet" if min(shape[1:]) >= IMAGENET else "cifar"
+        return self.options.stem
 
     def _genotype(self, key: str) -> Genotype:
         return self._checked(from_key(key))

@@ -208,3 +208,32 @@ class Few(Space):
 
         return Net()
 """
+
+
+def test_darts_at_32_pixels_under_a_limit_at_224(tiny: Path, cli: Cli) -> None:
+    spec = Path(__file__).parents[2] / "specs" / "paper" / "darts-imagenet.yaml"
+    small = ("--set", "space.widths=[4]", "--set", "space.depths=[5]", "--set", "search.limits.macs=3.0e6")
+    result = cli("search", spec, *small, "--set", "proxy.kind=naswot", "--set", "proxy.fidelity.resolution=32", "-n", 4)
+    assert result.exit_code == 0
+    assert "best: Genotype(normal=[('" in result.stderr
+    found = rows("runs/darts-imagenet/search")
+    assert all(1e5 < row["macs"] <= 3.0e6 for row in found)
+    document = json.loads(Path("runs/darts-imagenet/search/result.json").read_text())
+    assert document["network"]["shape"] == [3, 224, 224]
+    exported = cli("export", "runs/darts-imagenet/search")
+    assert exported.exit_code == 0
+    assert "takes [batch, 3, 224, 224], gives [batch, 1000]" in Path(exported.stdout.strip()).read_text()
+
+
+def test_a_tuned_proxy_and_another_storage(tiny: Path, cli: Cli) -> None:
+    Path("proxy.yaml").write_text("kind: params\nprovenance: {training: [a, b], seed: 0, readout: ''}\n")
+    args = ("search", tiny, "--set", "proxy=proxy.yaml", "-n", 3)
+    assert cli(*args, "--run", "here").exit_code == 0
+    stored = cli(*args, "--run", "there", "--storage", "sqlite:///study.db")
+    assert stored.exit_code == 0
+    assert Path("here/top.csv").read_bytes() == Path("there/top.csv").read_bytes()
+    assert not Path("there/study.journal").exists()
+    assert cli(*args, "--run", "fresh", "--storage", "sqlite:///study.db").stdout == stored.stdout
+    other = cli(*args, "--run", "here", "--set", "search.batch=3")
+    assert other.exit_code == 6
+    assert "belongs to another spec: search changed" in other.stderr

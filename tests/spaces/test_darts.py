@@ -98,3 +98,12 @@ def test_width_and_depth_are_choices_where_there_are_several() -> None:
 def test_widths_and_depths_that_cannot_be_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         darts(**options)
+
+
+def test_the_stem_that_fits_the_input() -> None:
+    auto = darts(widths=(16,), depths=(5,), stem="auto")
+    for stem, side in (("cifar", 32), ("imagenet", 64), ("imagenet", 224)):
+        fixed = darts(widths=(16,), depths=(5,), stem=stem)
+        with torch.device("meta"):
+            sizes = [params(s.build(DartsSpace.example, (3, side, side), 10, pruned=False)) for s in (auto, fixed)]
+        assert sizes[0] == sizes[1]
