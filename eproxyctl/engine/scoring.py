@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import column, digest, kind, leaves, sections
+from eproxyctl.engine.equals import Shared
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan, label
 from eproxyctl.engine.rows import Row
@@ -46,7 +47,8 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
             for i, key in enumerate(keys)
             if (missing := [j for j in range(len(wanted)) if j not in waiting.get(i, ())])
         }
-        results = workers.results(plan.context, (Job(k, tuple(wanted[j] for j in js)) for k, js in lacking.items()))
+        jobs = (Job(k, tuple(wanted[j] for j in js)) for k, js in lacking.items())
+        results = _shared(plan, wanted, waiting).results(workers, plan.context, jobs)
         names = list(points)
         for i in range(len(keys)):
             while len(waiting.get(i, ())) < len(wanted):
@@ -66,6 +68,15 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
 def timing(key: str, proxy: str, seconds: float) -> str:
     """A line of TIMINGS."""
     return json.dumps({"key": key, "proxy": proxy, "seconds": round(seconds, 4)})
+
+
+def _shared(plan: Plan, wanted: Sequence[str], have: Mapping[int, Mapping[int, Row]]) -> Shared:
+    """What is on disk, to be shared by architectures of equal canonical key."""
+    shared = Shared(plan.space, (leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry)))
+    for rows in have.values():
+        for j, row in rows.items():
+            shared.learn(wanted[j], row)
+    return shared
 
 
 def stored(folder: Path) -> Iterator[tuple[str, Row]]:
