@@ -74,10 +74,7 @@ class Workers:
                 yield job, self._submit(context, job).result()
             except BrokenProcessPool:
                 self._close()
-                cause = "the worker process died, twice"
-                hint = "most often memory ran out: use fewer workers or a smaller proxy.fidelity"
-                row = Row(job.key, "", "failed", cause=cause, hint=hint)
-                yield job, (Outcome(row, 0.0),) * len(job.proxies)
+                yield lost(job, "the worker process died, twice")
 
     def _submit(self, context: Context, job: Job) -> Flight:
         if self._pool is None:
@@ -95,6 +92,13 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def lost(job: Job, cause: str) -> Result:
+    """The failed row of a job that no worker survived."""
+    hint = "most often memory ran out: use fewer workers or a smaller proxy.fidelity"
+    row = Row(job.key, "", "failed", cause=cause, hint=hint)
+    return job, (Outcome(row, 0.0),) * len(job.proxies)
 
 
 def _initialise() -> None:
