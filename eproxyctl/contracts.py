@@ -151,7 +151,10 @@ class Space(ABC):
         return key
 
     def canonical(self, key: str) -> str:
-        """Equal only for networks that compute the same function with the same weights."""
+        """Equal only for networks that compute the same function with the same weights.
+
+        Pruned networks of equal canonical key are built alike, operation by operation: they are scored once.
+        """
         return key
 
     @abstractmethod

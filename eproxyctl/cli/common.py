@@ -17,6 +17,7 @@ from eproxyctl.errors import UsageError
 from eproxyctl.spec.loading import Loaded, Override, load, quickstart
 
 if TYPE_CHECKING:
+    from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import Plan
     from eproxyctl.registry import Registry
 
@@ -55,6 +56,16 @@ WorkersFlag = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
         "--workers", "-j", min=0, envvar="EPROXYCTL_WORKERS", help="Processes; 0: this one.", show_default="one a core"
+    ),
+]
+DaskFlag = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS|local",
+        envvar="EPROXYCTL_DASK",
+        help="Score on a Dask cluster: a scheduler's address, or `local`. Use one you trust: it runs what it is sent.",
+        show_default=False,
     ),
 ]
 FormatFlag = Annotated[
@@ -174,3 +185,14 @@ def cores(workers: int | None) -> int:
     if workers is not None:
         return workers
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pool(count: int, dask: str | None) -> Workers:
+    """Where jobs run: `count` processes of this machine, or a Dask cluster."""
+    if dask is not None:
+        from eproxyctl.engine.cluster import Cluster
+
+        return Cluster(dask, count)
+    from eproxyctl.engine.executors import Workers
+
+    return Workers(count)

@@ -37,6 +37,7 @@ def dps(
     storage: common.Storage = None,
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="Best trials checked on held-out rows.")] = 1,
     workers: common.WorkersFlag = None,
+    dask: common.DaskFlag = None,
     format: common.FormatFlag = None,
     out: common.Output = None,
     sets: common.Sets = None,
@@ -65,7 +66,7 @@ def dps(
     for path in paths:
         plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "dps"
-        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers))
+        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers), dask)
         failed += bad
         if len(paths) == 1:
             output.write(_records(found), chosen, out, title=_title(plan, parts))
@@ -80,12 +81,11 @@ def dps(
 
 
 def _tune(
-    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int
+    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int, dask: str | None
 ) -> tuple[list[Entrant], Split, int]:
     """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
     from eproxyctl.engine import study as studies
-    from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
 
@@ -98,7 +98,7 @@ def _tune(
     rows = (total + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
         RunDirectory(folder, "dps", names, files, plan.origins),
-        Workers(min(workers, len(parts.training))) as pool,
+        common.pool(min(workers, len(parts.training)), dask) as pool,
         progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
         store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")

@@ -18,6 +18,7 @@ from eproxyctl.cli.progress import progress
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import Plan
     from eproxyctl.engine.rows import Row
     from eproxyctl.engine.scoring import Correlation
@@ -30,6 +31,7 @@ def score(
     specs: common.Specs = None,
     run: common.Run = None,
     workers: common.WorkersFlag = None,
+    dask: common.DaskFlag = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Rows shown in a table.")] = 20,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many, measure three, estimate the time.")] = False,
     format: common.FormatFlag = None,
@@ -65,7 +67,8 @@ def score(
             estimate(plan, keys, common.cores(workers))
             continue
         folder = run or Path("runs") / plan.loaded.name / "score"
-        rows = _run(plan, keys, folder, common.cores(workers), chosen, out, streams=len(paths) == 1)
+        pool = common.pool(min(common.cores(workers), len(keys)), dask)
+        rows = _run(plan, keys, folder, pool, chosen, out, streams=len(paths) == 1)
         failed += sum(any(row.status == "failed" for row in each) for each in zip(*rows, strict=True))
         found = _report(plan, rows, folder, chosen, out, top, several=len(paths) > 1)
         summary += [{"spec": plan.loaded.name, **record} for record in found]
@@ -77,11 +80,10 @@ def score(
 
 
 def _run(
-    plan: Plan, keys: list[str], folder: Path, workers: int, chosen: Format, out: Path | None, *, streams: bool
+    plan: Plan, keys: list[str], folder: Path, workers: Workers, chosen: Format, out: Path | None, *, streams: bool
 ) -> list[list[Row]]:
     """For each proxy its rows. They are streamed as they come, unless a proxy ranks architectures together."""
     from eproxyctl.cli.validate import resolved
-    from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory
     from eproxyctl.engine.scoring import columns
@@ -94,7 +96,7 @@ def _run(
     rows: list[tuple[Row, ...]] = []
     with (
         RunDirectory(folder, "score", identity(plan), files, plan.origins),
-        Workers(min(workers, len(keys))) as pool,
+        workers as pool,
         progress(f"scoring {plan.loaded.name}", len(keys)) as advance,
     ):
         for each in run_score(plan, keys, folder, pool):

@@ -12,9 +12,9 @@ from typing import Any
 from eproxyctl import plugins
 from eproxyctl.contracts import Space, Task
 from eproxyctl.engine import rundir
-from eproxyctl.engine.executors import Workers
+from eproxyctl.engine.executors import Outcome, Workers
 from eproxyctl.engine.plan import check_device, check_rank, listed, sections_identity
-from eproxyctl.engine.streaming import ALONE, ROWS, TIMINGS, stream
+from eproxyctl.engine.streaming import ALONE, ROWS, TIMINGS, Keyed, stream
 from eproxyctl.engine.trainee import TrainedRow, TrainingContext, TrainingJob, trainee
 from eproxyctl.errors import DataError
 from eproxyctl.registry import Origin, Registry, kind_of
@@ -116,7 +116,10 @@ def benchmark(
     def complete(row: TrainedRow) -> bool:
         return not save or row.metric is None or weights(folder, row.key).exists()
 
-    for (row,) in stream(keys, ALONE, folder, workers, bench.context, job, TrainedRow.from_json, complete):
+    def results(jobs: Iterator[TrainingJob]) -> Iterator[tuple[Keyed, tuple[Outcome[TrainedRow], ...]]]:
+        return workers.results(bench.context, jobs)
+
+    for (row,) in stream(keys, ALONE, folder, job, results, TrainedRow.from_json, complete):
         yield row
 
 

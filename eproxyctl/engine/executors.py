@@ -18,9 +18,19 @@ from itertools import islice
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
-C = TypeVar("C")
+from eproxyctl.plugins import Sources
+
+
+class Sent(Protocol):
+    """What is sent to workers along with their jobs."""
+
+    @property
+    def sources(self) -> Sources: ...
+
+
+C = TypeVar("C", bound=Sent)
 R = TypeVar("R")
-C_contra = TypeVar("C_contra", contravariant=True)
+C_contra = TypeVar("C_contra", bound=Sent, contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -38,11 +48,14 @@ class Job(Protocol[C_contra, R_co]):
     @property
     def key(self) -> str: ...
 
+    def prepare(self, context: C_contra) -> None:
+        """Read what a process reads once."""
+
     def run(self, context: C_contra) -> R_co:
         """What was found; what goes wrong with the architecture is said there."""
 
-    def died(self) -> R_co:
-        """What is found where it killed its process twice."""
+    def died(self, cause: str) -> R_co:
+        """What is found where it killed every process it was tried in."""
 
 
 def _run(context: C, job: Job[C, R]) -> R:
@@ -100,7 +113,7 @@ class Workers:
                 yield job, self._submit(context, job).result()
             except BrokenProcessPool:
                 self._close()
-                yield job, job.died()
+                yield job, job.died("the worker process died, twice")
 
     def _submit(self, context: C, job: Job[C, R]) -> Future[R]:
         if self._pool is None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from eproxyctl.engine.columns import column, digest, kind, leaves, sections
-from eproxyctl.engine.executors import Workers
+from eproxyctl.engine.equals import Shared
+from eproxyctl.engine.executors import Outcome, Workers
 from eproxyctl.engine.plan import Plan, label
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.streaming import stream
@@ -28,7 +29,13 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
     def job(key: str, lacking: Sequence[int]) -> Job:
         return Job(key, tuple(wanted[i] for i in lacking))
 
-    return stream(keys, points, folder, workers, plan.context, job, Row.from_json)
+    scoring = (leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry))
+    shared = Shared(plan.space, scoring, {digest(text): text for text in wanted}, folder)
+
+    def results(jobs: Iterator[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:
+        return shared.results(workers, plan.context, jobs)
+
+    return stream(keys, points, folder, job, results, Row.from_json)
 
 
 def columns(plan: Plan, rows: Sequence[tuple[Row, ...]]) -> list[list[Row]]:

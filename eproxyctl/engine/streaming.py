@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from eproxyctl.engine import rundir
-from eproxyctl.engine.executors import Job, Outcome, Workers
+from eproxyctl.engine.executors import Outcome
 
 ROWS = "rows.jsonl"
 TIMINGS = "timings.jsonl"
+
+
+class Keyed(Protocol):
+    """A job on one architecture."""
+
+    @property
+    def key(self) -> str: ...
 
 
 class Line(Protocol):
@@ -24,8 +31,8 @@ class Line(Protocol):
     def to_json(self, **extra: Any) -> str: ...
 
 
-C = TypeVar("C")
 R = TypeVar("R", bound=Line)
+J = TypeVar("J", bound=Keyed)
 ALONE: tuple[Mapping[str, str], ...] = ({},)
 """The points of what has one row an architecture."""
 
@@ -34,9 +41,8 @@ def stream(
     keys: Sequence[str],
     points: Sequence[Mapping[str, str]],
     folder: Path,
-    workers: Workers,
-    context: C,
-    job: Callable[[str, Sequence[int]], Job[C, tuple[Outcome[R], ...]]],
+    job: Callable[[str, Sequence[int]], J],
+    results: Callable[[Iterator[J]], Iterator[tuple[Keyed, tuple[Outcome[R], ...]]]],
     read: Callable[[dict[str, Any]], R],
     complete: Callable[[R], bool] = lambda row: True,
 ) -> Iterator[tuple[R, ...]]:
@@ -46,9 +52,8 @@ def stream(
         keys: distinct.
         points: what each key has a row for, as its lines name it: distinct in `point`.
         folder: a locked run directory.
-        workers: where.
-        context: all that a job needs.
         job: of a key and the points it lacks, by their places.
+        results: runs jobs; (job, an outcome for each point it lacked) in any order.
         read: a row from its parsed line.
         complete: whether all that a row stands for is there; else it runs again.
 
@@ -64,10 +69,10 @@ def stream(
             if i is not None and j is not None and row.status != "failed" and complete(row):
                 waiting.setdefault(i, {})[j] = row
         lacking = {key: [j for j in range(len(points)) if j not in waiting.get(i, ())] for key, i in place.items()}
-        results = workers.results(context, (job(key, missing) for key, missing in lacking.items() if missing))
+        found_now = results(job(key, missing) for key, missing in lacking.items() if missing)
         for i in range(len(keys)):
             while len(waiting.get(i, ())) < len(points):
-                done, outcomes = next(results)
+                done, outcomes = next(found_now)
                 for j, outcome in zip(lacking[done.key], outcomes, strict=True):
                     log.append(outcome.row.to_json(**points[j]))
                     timings.append(timing(done.key, outcome.seconds, **points[j]))

@@ -13,7 +13,7 @@ from eproxyctl import plugins
 from eproxyctl.contracts import Seed, Space, Task, derive
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Status
-from eproxyctl.engine.worker import DIED, DIED_HINT, explain, parse_section
+from eproxyctl.engine.worker import MEMORY, explain, parse_section
 from eproxyctl.spec.models import TrainOptions
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class TrainingJob:
     key: str
     weights: str | None = None
 
+    def prepare(self, context: TrainingContext) -> None:
+        """Read what a process reads once."""
+        trainee(context)
+
     def run(self, context: TrainingContext) -> tuple[Outcome[TrainedRow], ...]:
         """Train it. What goes wrong with it is in the row."""
         worker = trainee(context)
@@ -88,10 +92,10 @@ class TrainingJob:
         row = worker.row(self.key, self.weights)
         return (Outcome(row, time.perf_counter() - started),)
 
-    def died(self) -> tuple[Outcome[TrainedRow], ...]:
-        """The row where it killed its process twice."""
-        hint = f"{DIED_HINT} or a smaller train.batch_size"
-        return (Outcome(TrainedRow(self.key, "", "failed", cause=DIED, hint=hint), 0.0),)
+    def died(self, cause: str) -> tuple[Outcome[TrainedRow], ...]:
+        """The row where it killed every process it was tried in."""
+        hint = f"{MEMORY} or a smaller train.batch_size"
+        return (Outcome(TrainedRow(self.key, "", "failed", cause=cause, hint=hint), 0.0),)
 
 
 @lru_cache(maxsize=1)

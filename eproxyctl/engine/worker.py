@@ -8,15 +8,16 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space
+from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space, Trace
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Row
 from eproxyctl.errors import EproxyError
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 MOST_PROXIES = 32
 """Proxies that a worker keeps at once."""
-DIED = "the worker process died, twice"
-DIED_HINT = "most often memory ran out: use fewer workers"
+MEMORY = "most often memory ran out: use fewer workers"
 
 
 @dataclass(frozen=True)
@@ -99,18 +99,27 @@ class Context:
 
 @dataclass(frozen=True)
 class Job:
-    """One architecture to score with some proxies (their sections of a spec, as JSON)."""
+    """One architecture to score with some proxies (their sections of a spec, as JSON).
+
+    Attributes:
+        equals: for each proxy, its row of an architecture that it cannot tell from this one, None to score.
+    """
 
     key: str
     proxies: tuple[str, ...]
+    equals: tuple[Row | None, ...] = ()
+
+    def prepare(self, context: Context) -> None:
+        """Read what a process reads once."""
+        _worker(context)
 
     def run(self, context: Context) -> tuple[Outcome[Row], ...]:
         """Score it with each proxy, in their order. What goes wrong is in the rows."""
         return tuple(_worker(context).outcomes(self))
 
-    def died(self) -> tuple[Outcome[Row], ...]:
-        """The rows where it killed its process twice."""
-        row = Row(self.key, "", "failed", cause=DIED, hint=f"{DIED_HINT} or a smaller proxy.fidelity")
+    def died(self, cause: str) -> tuple[Outcome[Row], ...]:
+        """The rows where it killed every process it was tried in."""
+        row = Row(self.key, "", "failed", cause=cause, hint=f"{MEMORY} or a smaller proxy.fidelity")
         return (Outcome(row, 0.0),) * len(self.proxies)
 
 
@@ -135,24 +144,28 @@ class Worker:
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section; the last few are kept, with what they drew once."""
-        if section not in self._proxies:
+        proxy = self._proxies.get(section)
+        if proxy is None:
             if len(self._proxies) >= MOST_PROXIES:
                 self._proxies.pop(next(iter(self._proxies)))
-            self._proxies[section] = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
-        return self._proxies[section]
+            proxy = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
+            self._proxies[section] = proxy
+        return proxy
 
     def outcomes(self, job: Job) -> Iterator[Outcome[Row]]:
         """Score one architecture with each proxy, each with a network of its own."""
-        for section in job.proxies:
+        for section, equal in zip_longest(job.proxies, job.equals):
             started = time.perf_counter()
-            row = self._row(job.key, section)
+            row = self._row(job.key, section, equal)
             yield Outcome(row, time.perf_counter() - started)
 
-    def _row(self, key: str, section: str) -> Row:
+    def _row(self, key: str, section: str, equal: Row | None) -> Row:
         canonical, size = "", None
         try:
             canonical = self.space.canonical(key)
             size = self.size(key)
+            if equal is not None:
+                return self._shared(equal, key, self.proxy(section), size)
             return self._score(key, self.proxy(section), canonical, size)
         except Exception as error:  # noqa: BLE001 - a failed architecture is a row, whatever failed; the run goes on
             cause, hint = explain(error)
@@ -163,18 +176,31 @@ class Worker:
         """(params, macs) of the full official network."""
         from eproxyctl.networks.size import count
 
-        if key not in self._sizes:
+        size = self._sizes.get(key)
+        if size is None:
             if len(self._sizes) >= 1024:
                 self._sizes.clear()
             shape, outputs = self.context.shape, self.context.outputs
-            self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
-        return self._sizes[key]
+            size = self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
+        return size
 
     def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
         scores = [self._once(proxy, key, canonical, repeat) for repeat in range(proxy.options.repeats)]
         values = [read(proxy, score, costs) for score in scores]
-        traces = tuple(score.trace for score in scores)
+        return self._of(key, canonical, size, values, tuple(score.trace for score in scores))
+
+    def _shared(self, equal: Row, key: str, proxy: Proxy, size: tuple[int, int]) -> Row:
+        """The row of an architecture equal to this one, with what is this one's own."""
+        if not proxy.readouts():
+            return replace(equal, key=key, params=size[0], macs=size[1])
+        costs = Costs(*size, *self.context.largest)
+        values = [proxy.read(trace, costs) for trace in equal.traces]
+        return self._of(key, equal.canonical, size, values, equal.traces)
+
+    def _of(
+        self, key: str, canonical: str, size: tuple[int, int], values: list[float], traces: tuple[Trace, ...]
+    ) -> Row:
         if not all(map(math.isfinite, values)):
             return Row(key, canonical, "diverged", params=size[0], macs=size[1], traces=traces)
         return Row(
