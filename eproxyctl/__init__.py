@@ -25,11 +25,13 @@ from eproxyctl.contracts import (
     derive,
 )
 from eproxyctl.errors import DataError, EproxyError, InvalidArchitecture
+from eproxyctl.registry import AnyProxy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FULL",
+    "AnyProxy",
     "Batches",
     "Choice",
     "Costs",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -139,6 +139,10 @@ class Space(ABC):
     def parse(self, notation: object) -> str:
         """Any notation a known table uses → key. Raises InvalidArchitecture. `parse(key) == key`."""
 
+    def notation(self, key: str) -> str:
+        """The architecture as papers and other programs write it."""
+        return key
+
     def canonical(self, key: str) -> str:
         """Equal only for networks that compute the same function with the same weights."""
         return key
@@ -203,6 +207,35 @@ class Space(ABC):
             misses = 0
             yield key
 
+    def mutate(self, key: str, generator: random.Random) -> str:
+        """A neighbour of `key`, of another canonical key: one choice changed, or several where one is not enough.
+
+        Raises InvalidArchitecture where there is none, or where the key, read from a table, has no choices.
+        """
+        canonical, chosen = self.canonical(key), self.choices(key)
+        for changes in self._changes(chosen, generator):
+            try:
+                neighbour = self.encode({**chosen, **changes})
+            except InvalidArchitecture:
+                continue
+            if self.canonical(neighbour) != canonical:
+                return neighbour
+        raise InvalidArchitecture(f"no change of choices makes another architecture of {key}")
+
+    def _changes(self, chosen: Mapping[str, Choice], generator: random.Random) -> Iterator[dict[str, Choice]]:
+        """Every single change in a random order, then a hundred random ones each of two choices, three, and so on."""
+        others = {
+            name: [value for value in values if value != chosen.get(name)]
+            for name, values in self.parameters().items()
+            if len(values) > 1
+        }
+        for name in generator.sample(sorted(others), len(others)):
+            for value in generator.sample(others[name], len(others[name])):
+                yield {name: value}
+        for count in range(2, len(others) + 1):
+            for _ in range(100):
+                yield {name: generator.choice(others[name]) for name in generator.sample(sorted(others), count)}
+
 
 # ----------------------------------------------------------------------------------------------------------- tasks
 
@@ -224,6 +257,15 @@ class TableOptions(Options):
         None, description="column that names the architecture; unset: key, architecture or the first"
     )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
+    where: Mapping[str, Choice] = Field(
+        {}, description="columns or fields and what must be there, such as {status: OK}; other rows are left out"
+    )
+    missing: Literal["refuse", "skip"] = Field(
+        "refuse", description="rows without a finite metric: an error, or left out and counted"
+    )
+    repeats: Literal["refuse", "first", "mean"] = Field(
+        "refuse", description="several rows of one architecture: an error, or the first, or the mean of all"
+    )
 
 
 class TaskOptions(Options):
@@ -319,6 +361,7 @@ class ProxyOptions(Options):
 
     fidelity: Fidelity = FULL
     repeats: PositiveInt = Field(1, description="seeds to average; their spread is reported")
+    label: str | None = Field(None, min_length=1, description="name of its column; unset: its kind")
     provenance: Provenance | None = Field(None, description="written by dps; do not edit")
 
 
@@ -329,6 +372,8 @@ class Proxy(ABC):
     Options: ClassVar[type[ProxyOptions]] = ProxyOptions
     higher_is_better: ClassVar[bool] = True
     needs: ClassVar[Needs] = Needs()
+    relative: ClassVar[bool] = False
+    """True: a score is a rank among the architectures scored together, made by `together`."""
 
     def __init__(self, options: ProxyOptions) -> None:
         self.options = options
@@ -345,6 +390,20 @@ class Proxy(ABC):
 
     def encode(self, choices: Mapping[str, Choice]) -> ProxyOptions:
         """Choices → options; equal for choices that differ only in genes without effect."""
+        raise NotImplementedError
+
+    # Optional: a proxy made of others, or one that is `relative`.
+
+    def members(self) -> tuple[ProxyOptions, ...]:
+        """The proxies it is made of; the engine scores with each and hands over their values as the trace."""
+        return ()
+
+    def together(self, traces: Sequence[Trace]) -> list[float]:
+        """The values of architectures scored together.
+
+        Args:
+            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+        """
         raise NotImplementedError
 
     # Optional: a proxy with `readouts` has its value read from the trace, which costs no training.

@@ -17,11 +17,12 @@ import numpy as np
 
 from eproxyctl.contracts import Proxy, ProxyOptions, Readout
 from eproxyctl.engine import rundir
+from eproxyctl.engine.columns import column, sections
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.study import DiscreteStudy, Finished
-from eproxyctl.engine.worker import Job
+from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, estimate, ranked
 
@@ -122,13 +123,21 @@ class Search:
 
     def rows(self, section: str, keys: Sequence[str]) -> list[Row]:
         """Rows of a proxy's section for each key, trained where they are not yet there."""
-        point = digest(section)
-        jobs = [Job(key, section) for key in keys if (point, key) not in self._rows]
-        for job, row, _ in self._workers.results(self.plan.context, jobs):
-            self._log.append(row.to_json(point=point))
-            self._rows[point, job.key] = row
-            self._done()
-        return [self._rows[point, key] for key in keys]
+        proxy, registry = self.proxy(section), self.plan.registry
+        wanted = sections([proxy], registry)
+        points = [digest(text) for text in wanted]
+        jobs = (
+            Job(key, tuple(text for text, point in zip(wanted, points, strict=True) if (point, key) not in self._rows))
+            for key in keys
+        )
+        for job, outcomes in self._workers.results(self.plan.context, (job for job in jobs if job.proxies)):
+            for text, outcome in zip(job.proxies, outcomes, strict=True):
+                point = digest(text)
+                self._log.append(outcome.row.to_json(point=point))
+                self._rows[point, job.key] = outcome.row
+                self._done()
+        found = {text: [self._rows[point, key] for key in keys] for text, point in zip(wanted, points, strict=True)}
+        return column(proxy, registry, found)
 
     def metric(self, keys: Sequence[str]) -> Floats:
         """Of each key, higher is better."""
@@ -137,7 +146,9 @@ class Search:
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section."""
-        return type(self.plan.proxy)(type(self.plan.spec.proxy).model_validate_json(section))
+        registry = self.plan.registry
+        found: Proxy = registry.create("proxy", parse_section(registry, "proxy", section))
+        return found
 
     def fit(self, section: str, keys: Sequence[str]) -> Fit:
         """Fitness on `keys`: the best over read-outs, the first (simplest) of equals."""
@@ -192,7 +203,7 @@ class Entrant:
 def tune(study: DiscreteStudy, search: Search, parts: Split) -> list[Finished]:
     """Run the study up to the spec's number of trials; the best first. Fewer where the space is exhausted."""
     total = search.plan.spec.dps.trials
-    for _ in study.run(total, lambda point: search.fit(point, parts.training).value):
+    for _ in study.run(total, lambda asked: [(search.fit(one.point, parts.training).value,) for one in asked]):
         pass
     return best_first(study.finished(), total)
 
@@ -228,15 +239,15 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
         options = with_readout(search, finished.point, fit.readout)
         keys = parts.held_out if place < finalists else ()
         found.append(_entrant(search, f"trial {finished.number}", options, parts.training, keys))
-    spec = _clean(plan.spec.proxy)
+    spec = _clean(plan.proxy.options)
     found.append(_entrant(search, "proxy of the spec", spec, parts.training, parts.held_out))
     rows = {row.key: row for row in search.rows(spec.model_dump_json(), [*parts.training, *parts.held_out])}
-    for column in ("params", "macs"):
+    for size in ("params", "macs"):
         estimates = [
-            _estimate(search, ranked([getattr(rows[key], column) for key in keys], higher_is_better=True), keys)
+            _estimate(search, ranked([getattr(rows[key], size) for key in keys], higher_is_better=True), keys)
             for keys in (parts.training, parts.held_out)
         ]
-        found.append(Entrant(column, estimates[0], estimates[1], None))
+        found.append(Entrant(size, estimates[0], estimates[1], None))
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,42 +98,129 @@ def _membership(values: Floats, k: int) -> Floats:
     return np.asarray(above + tied * ((k - above.sum()) / tied.sum()), dtype=np.float64)
 
 
+TOP = 10
+"""How many of the best by score a person would train: the k of the statistics below."""
+
+
+def top_regret(x: Floats, y: Floats, k: int = TOP) -> float:
+    """Best metric of all − best metric among the k best by score, in the metric's units; 0 is perfect.
+
+    Architectures tied at the edge of the k are drawn at random: the value is the expectation over the draws.
+    """
+    return float(y.max() - _best_of_top(x, y, k))
+
+
+def top_rank(x: Floats, y: Floats, k: int = TOP) -> float:
+    """True rank (1 is best) of the truly best among the k best by score, expected over ties at the edge."""
+    from scipy import stats
+
+    return float(-_best_of_top(x, -stats.rankdata(-y, method="min"), k))
+
+
+def _best_of_top(x: Floats, y: Floats, k: int) -> float:
+    """E max y over the k largest x, those tied at the edge drawn without replacement."""
+    k = min(k, len(x))
+    edge = np.sort(x)[-k]
+    above, tied = y[x > edge], np.sort(y[x == edge])[::-1]
+    drawn = k - len(above)
+    best, left, expected = (above.max() if len(above) else -np.inf), 1.0, 0.0
+    for j, value in enumerate(tied):
+        if value <= best or left <= 0:
+            break
+        chance = left * min(1.0, drawn / (len(tied) - j))  # the best of the tied not drawn so far is drawn
+        expected += chance * value
+        left -= chance
+    return float(expected + left * best) if left > 1e-12 else float(expected)
+
+
+def ndcg(x: Floats, y: Floats, k: int = TOP) -> float:
+    """nDCG@k with the metric scaled to 0 … 1 as linear gain; ties by scikit-learn's average."""
+    from sklearn.metrics import ndcg_score
+
+    spread = y.max() - y.min()
+    if len(x) < 2 or spread == 0:
+        return float("nan")
+    return float(ndcg_score([(y - y.min()) / spread], [x], k=k))
+
+
+def partial_spearman(x: Floats, y: Floats, size: Floats) -> float:
+    """Spearman's ρ of x and y given size: (ρxy − ρxs·ρys) / √((1 − ρxs²)(1 − ρys²)); NaN where size explains a side."""
+    xy, xs, ys = spearman(x, y), spearman(x, size), spearman(y, size)
+    rest = (1 - xs * xs) * (1 - ys * ys)
+    return (xy - xs * ys) / rest**0.5 if rest > 1e-12 else float("nan")
+
+
+PARTIAL = "spearman given params"
 STATISTICS: dict[str, Callable[[Floats, Floats], float]] = {
     "spearman": spearman,
     "kendall": kendall,
     "weighted tau": weighted_tau,
     "top 10%": top_overlap,
+    "regret@10": top_regret,
+    "rank@10": top_rank,
+    "ndcg@10": ndcg,
 }
+RESAMPLED_AT_ONCE: dict[Callable[..., Any], Callable[..., Any]] = {spearman: _spearman}
 
 
 def estimate(
-    statistic: Callable[[Floats, Floats], float], scores: Floats, metric: Floats, *, seed: int = 0
+    statistic: Callable[..., float], scores: Floats, metric: Floats, *others: Floats, seed: int = 0
 ) -> Estimate:
     """A statistic with its interval: percentile bootstrap over architectures, 1,000 resamples.
 
     Args:
-        statistic: of (scores, metric).
-        scores, metric: [n], both higher is better, finite.
+        statistic: of (scores, metric, *others).
+        scores, metric, others: [n], higher is better, finite.
         seed: of the resampling.
 
-    Weighted τ above 5,000 architectures takes 200 resamples: scipy needs milliseconds for each.
+    Above 5,000 architectures all but Spearman's ρ take 200 resamples: scipy needs milliseconds for each.
     """
     n = len(scores)
-    value = statistic(scores, metric) if n >= 2 else float("nan")
+    value = statistic(scores, metric, *others) if n >= 2 else float("nan")
     if n < MIN_INTERVAL or not np.isfinite(value):
         return Estimate(value, None, None, n)
+    at_once = RESAMPLED_AT_ONCE.get(statistic)
+    return _interval(at_once or statistic, (scores, metric, *others), value, seed, vectorized=at_once is not None)
+
+
+def difference(
+    statistic: Callable[[Floats, Floats], float], a: Floats, b: Floats, metric: Floats, *, seed: int = 0
+) -> Estimate:
+    """statistic(a, metric) − statistic(b, metric), both on the same resampled architectures: a paired bootstrap.
+
+    Args:
+        statistic: of (scores, metric).
+        a, b, metric: [n], higher is better, finite.
+        seed: of the resampling.
+    """
+    n = len(a)
+    at_once = RESAMPLED_AT_ONCE.get(statistic)
+
+    def gap(x: Floats, y: Floats, truth: Floats, **axis: int) -> Any:
+        compute = at_once or statistic
+        return compute(x, truth, **axis) - compute(y, truth, **axis)
+
+    value = float(gap(a, b, metric)) if n >= 2 else float("nan")
+    if n < MIN_INTERVAL or not np.isfinite(value):
+        return Estimate(value, None, None, n)
+    return _interval(gap, (a, b, metric), value, seed, vectorized=at_once is not None)
+
+
+def _interval(
+    compute: Callable[..., Any], columns: tuple[Floats, ...], value: float, seed: int, *, vectorized: bool
+) -> Estimate:
     from scipy import stats
 
-    resamples = 200 if statistic is weighted_tau and n > 5000 else RESAMPLES
+    n = len(columns[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = stats.bootstrap(
-            (scores, metric),
-            _spearman if statistic is spearman else statistic,
+            columns,
+            compute,
             paired=True,
-            vectorized=statistic is spearman,
-            n_resamples=resamples,
-            batch=max(1, BATCH // n) if statistic is spearman else None,
+            vectorized=vectorized,
+            n_resamples=RESAMPLES if vectorized or n <= 5000 else 200,
+            batch=max(1, BATCH // n) if vectorized else None,
             method="percentile",
             rng=np.random.default_rng(seed),
         )

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, WithJsonSchema, WrapValidator, create_model
 
-from eproxyctl.contracts import Options, Proxy, Space, Task
+from eproxyctl.contracts import Options, Proxy, ProxyOptions, Space, Task
 from eproxyctl.errors import PluginError, SpecError, did_you_mean
 
 Section = Literal["space", "task", "proxy"]
@@ -127,6 +127,10 @@ class Registry:
             return models[0]
         return Annotated[functools.reduce(operator.or_, models), Field(discriminator="kind")]
 
+    def parse(self, section: Section, data: Any) -> Any:
+        """Validated options of one section, nested proxies included. Raises pydantic's ValidationError."""
+        return self.get(section, data["kind"]).options.model_validate(data, context=self)
+
     def create(self, section: Section, options: Options) -> Any:
         """The Space, Task or Proxy of validated options."""
         return self.get(section, kind_of(options)).cls(options)
@@ -135,3 +139,24 @@ class Registry:
 def kind_of(options: Options) -> str:
     """The `kind` of a validated section."""
     return str(options.kind)  # type: ignore[attr-defined]
+
+
+def _any_proxy(value: Any, handler: Any, info: ValidationInfo) -> Any:
+    """Validate a nested proxy with the registry that validates the spec."""
+    if isinstance(value, ProxyOptions):
+        return value
+    registry = info.context
+    if isinstance(value, str):
+        value = {"kind": value}
+    if not isinstance(registry, Registry) or not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        raise ValueError("a proxy is needed: a kind, or a mapping with a kind")
+    try:
+        return registry.parse("proxy", value)
+    except SpecError as error:
+        raise ValueError(f"{error.message}; {error.hint}") from None
+
+
+ANY_PROXY = {"title": "AnyProxy"}
+"""Stands in a JSON Schema for any proxy; the schema of a whole spec puts a reference there."""
+AnyProxy = Annotated[SerializeAsAny[ProxyOptions], WrapValidator(_any_proxy), WithJsonSchema(ANY_PROXY)]
+"""The type of a proxy inside another's options: any kind that is known when a spec is read."""

@@ -87,7 +87,7 @@ def cli() -> Cli:
 
     def run(*args: object) -> Result:
         words = [str(arg) for arg in args]
-        if words[0] in ("score", "dps") and "--workers" not in words and "--help" not in words:
+        if words[0] in ("score", "dps", "search") and "--workers" not in words and "--help" not in words:
             words += ["--workers", "0"]
         result = CliRunner().invoke(app, words)
         if result.exception and not isinstance(result.exception, SystemExit):

@@ -1,5 +1,6 @@
 """Statistics against scipy, hand-worked values and hostile input."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from eproxyctl.ranking import STATISTICS, estimate, kendall, ranked, spearman, top_overlap, weighted_tau
+from eproxyctl.ranking import (
+    STATISTICS,
+    difference,
+    estimate,
+    kendall,
+    ndcg,
+    partial_spearman,
+    ranked,
+    spearman,
+    top_overlap,
+    top_rank,
+    top_regret,
+    weighted_tau,
+)
 
 scores = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30)
 
@@ -82,3 +96,61 @@ def test_the_interval_is_repeatable_and_holds_the_value() -> None:
     assert first.low is not None
     assert first.high is not None
     assert first.low < first.value < first.high
+
+
+def test_top_k_by_hand() -> None:
+    scores, metric = np.array([5.0, 4, 3, 2, 1]), np.array([70.0, 90, 80, 95, 60])
+    assert top_regret(scores, metric, 2) == pytest.approx(5)
+    assert top_rank(scores, metric, 2) == 2
+    assert (top_regret(scores, metric, 4), top_rank(scores, metric, 4)) == (0, 1)
+    gains = [1 / 3.5, 3 / 3.5]
+    best = [1, 3 / 3.5]
+    discounts = [1, 1 / math.log2(3)]
+    assert ndcg(scores, metric, 2) == pytest.approx(np.dot(gains, discounts) / np.dot(best, discounts))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=1, max_size=6),
+    st.integers(1, 6),
+)
+def test_ties_at_the_edge_are_expectations_over_every_draw(rows: list[tuple[int, int]], k: int) -> None:
+    scores, metric = (np.array(side, dtype=float) for side in zip(*rows, strict=True))
+    found = []
+    for order in itertools.permutations(range(len(rows))):
+        top = sorted(order, key=lambda i: -scores[i])[:k]
+        found.append(metric.max() - max(metric[i] for i in top))
+    assert top_regret(scores, metric, k) == pytest.approx(np.mean(found))
+
+
+def test_partial_correlation_is_that_of_the_residuals_of_ranks() -> None:
+    generator = np.random.default_rng(1)
+    size = generator.normal(size=60)
+    x, y = size + generator.normal(size=60), size + generator.normal(size=60)
+    a, b, s = (stats.rankdata(v) for v in (x, y, size))
+    residual_a, residual_b = (v - np.polyval(np.polyfit(s, v, 1), s) for v in (a, b))
+    assert partial_spearman(x, y, size) == pytest.approx(stats.pearsonr(residual_a, residual_b).statistic)
+    assert math.isnan(partial_spearman(size, y, size))
+
+
+def test_a_difference_is_resampled_in_pairs() -> None:
+    generator = np.random.default_rng(2)
+    metric = generator.normal(size=80)
+    good, bad = metric + 0.3 * generator.normal(size=80), metric + 3 * generator.normal(size=80)
+    found = difference(spearman, good, bad, metric)
+    assert found.value == pytest.approx(spearman(good, metric) - spearman(bad, metric))
+    assert found.low is not None
+    assert 0 < found.low < found.value
+    same = difference(spearman, good, good, metric)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert difference(kendall, good, bad, metric).value > 0
+    assert difference(spearman, good[:3], bad[:3], metric[:3]).low is None
+    assert math.isnan(difference(spearman, np.zeros(9), good[:9], metric[:9]).value)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_hostile_columns(name: str) -> None:
+    metric = ranked([0.0, 0.0, 90.0, 91.0, 92.0, 93.0], higher_is_better=True)
+    for scores in ([math.nan] * 6, [None, math.inf, -math.inf, 1.0, 2.0, 2.0], [1.0] * 6):
+        found = estimate(STATISTICS[name], ranked(scores, higher_is_better=True), metric)
+        assert found.n == 6
+        assert math.isnan(found.value) or found.low is None or found.low <= found.high  # type: ignore[operator]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eproxyctl import __version__
-from eproxyctl.cli import dps, listing, plugins, runs, score, validate
+from eproxyctl.cli import compare, doctor, dps, export, listing, plugins, runs, score, search, validate
 from eproxyctl.cli.failures import BUG, Group
 
 app = typer.Typer(
@@ -40,10 +40,14 @@ def about(
 
 app.command("score")(score.score)
 app.command("dps")(dps.dps)
+app.command("compare")(compare.compare)
+app.command("search")(search.search)
+app.command("export")(export.export)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)
 app.command("describe")(listing.describe)
+app.command("doctor")(doctor.doctor)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 

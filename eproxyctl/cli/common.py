@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -17,6 +17,7 @@ from eproxyctl.errors import UsageError
 from eproxyctl.spec.loading import Loaded, Override, load, quickstart
 
 if TYPE_CHECKING:
+    from eproxyctl.engine.plan import Plan
     from eproxyctl.registry import Registry
 
 DEFAULT_PLUGINS = Path("plugins")
@@ -66,6 +67,15 @@ Output = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--output", "-o", envvar="EPROXYCTL_OUTPUT", help="Write to this file.", show_default=False),
 ]
+Storage = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--storage",
+        envvar="EPROXYCTL_STORAGE",
+        help="Optuna storage URL instead of a journal file. One process a study: dead workers are not recovered.",
+        show_default=False,
+    ),
+]
 Run = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--run", envvar="EPROXYCTL_RUN", help="Run directory.", show_default="runs/<spec>/<command>"),
@@ -81,12 +91,28 @@ class Request:
     overrides: tuple[Override, ...]
     data: tuple[Path, ...]
 
+    def overriding(self, flag: str, path: str, value: object) -> Request:
+        """With one more override, where a flag was given."""
+        if value is None:
+            return self
+        return replace(self, overrides=(*self.overrides, Override(flag, path, str(value))))
+
     def load(self, path: Path) -> Loaded:
         """A spec, with what the person should know said on stderr."""
         loaded = load(path, self.registry, self.overrides, self.data)
         for note in loaded.notes:
             say(note, style="yellow")
         return loaded
+
+    def prepare(self, path: Path) -> Plan:
+        """A spec made ready to run; how rows of its metric table were left out or joined is said on stderr."""
+        loaded = self.load(path)
+        from eproxyctl.engine import plan as planning
+
+        plan = planning.prepare(loaded, self.registry, self.sources)
+        if plan.table and plan.table.note:
+            say(f"metric table: {plan.table.note}")
+        return plan
 
 
 def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, plugins.Sources]:

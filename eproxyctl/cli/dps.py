@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,15 +34,7 @@ def dps(
         int | None, typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")
     ] = None,
     run: common.Run = None,
-    storage: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            "--storage",
-            envvar="EPROXYCTL_STORAGE",
-            help="Optuna storage URL instead of a journal file. One process a study: dead workers are not recovered.",
-            show_default=False,
-        ),
-    ] = None,
+    storage: common.Storage = None,
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="Best trials checked on held-out rows.")] = 1,
     workers: common.WorkersFlag = None,
     format: common.FormatFlag = None,
@@ -66,19 +58,12 @@ def dps(
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
         raise UsageError("--run names one directory, and there are several specs")
-    if trials is not None:
-        from dataclasses import replace
-
-        from eproxyctl.spec.loading import Override
-
-        request = replace(request, overrides=(*request.overrides, Override("--trials", "dps.trials", str(trials))))
+    request = request.overriding("--trials", "dps.trials", trials)
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        from eproxyctl.engine.plan import prepare
-
-        plan = prepare(request.load(path), request.registry, request.sources)
+        plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "dps"
         found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers))
         failed += bad

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eproxyctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from eproxyctl.ranking import Estimate
 
 Record = Mapping[str, Any]
 
@@ -42,25 +45,26 @@ def choose(format: Format | None, output: Path | None) -> Format:
 
 def write(records: Sequence[Record], format: Format, output: Path | None = None, *, title: str = "") -> None:
     """All records at once."""
+    emit(text(records, format, title, color=output is None and sys.stdout.isatty()), output)
+
+
+def text(records: Sequence[Record], format: Format, title: str = "", *, color: bool = False) -> str:
+    """All records as they are written."""
     if format is Format.json:
-        text = json.dumps([plain(record) for record in records], indent=2) + "\n"
-    elif format is Format.jsonl:
-        text = "".join(json.dumps(plain(record)) + "\n" for record in records)
-    elif format is Format.csv:
-        text = _csv(records)
-    else:
-        text = table(records, title, color=output is None and sys.stdout.isatty())
-    emit(text, output)
+        return json.dumps([plain(record) for record in records], indent=2) + "\n"
+    if format is Format.jsonl:
+        return "".join(json.dumps(plain(record)) + "\n" for record in records)
+    return _csv(records) if format is Format.csv else table(records, title, color=color)
 
 
-def emit(text: str, output: Path | None = None) -> None:
+def emit(content: str, output: Path | None = None) -> None:
     """Text to a file, or to stdout."""
     if output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(content)
         return
     from eproxyctl.engine import rundir
 
-    rundir.write(output, text)
+    rundir.write(output, content)
 
 
 class Stream:
@@ -117,6 +121,15 @@ def table(records: Sequence[Record], title: str = "", *, color: bool = False) ->
     stream = io.StringIO()
     Console(file=stream, width=10_000, force_terminal=color, highlight=False).print(grid)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def interval(e: Estimate | None) -> str:
+    """`0.66 [0.48, 0.82]`; the value alone without an interval."""
+    if e is None or not math.isfinite(e.value):
+        return "–"
+    if e.low is None or e.high is None:
+        return f"{e.value:.2f}"
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
 
 
 def _show(value: Any) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eproxyctl.engine.scoring import Correlation
 
 TIMED = 3
+CORRELATIONS = "Correlations with the metric, 95 % intervals"
 
 
 def score(
@@ -56,21 +57,20 @@ def score(
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        loaded = request.load(path)
-        from eproxyctl.engine import plan as planning
+        plan = request.prepare(path)
+        from eproxyctl.engine.plan import architectures
 
-        plan = planning.prepare(loaded, request.registry, request.sources)
-        keys = planning.architectures(plan)
+        keys = architectures(plan)
         if dry_run:
             estimate(plan, keys, common.cores(workers))
             continue
-        folder = run or Path("runs") / loaded.name / "score"
+        folder = run or Path("runs") / plan.loaded.name / "score"
         rows = _run(plan, keys, folder, common.cores(workers), chosen, out, streams=len(paths) == 1)
-        failed += sum(row.status == "failed" for row in rows)
+        failed += sum(any(row.status == "failed" for row in each) for each in zip(*rows, strict=True))
         found = _report(plan, rows, folder, chosen, out, top, several=len(paths) > 1)
-        summary += [{"spec": loaded.name, **record} for record in found]
+        summary += [{"spec": plan.loaded.name, **record} for record in found]
     if len(paths) > 1 and not dry_run:
-        output.write(_with_means(summary), chosen, out, title="Spearman by spec")
+        output.write(_with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
     if failed:
         say(f"{failed} architecture(s) failed; their rows say why", style="yellow")
         raise typer.Exit(1)
@@ -78,90 +78,123 @@ def score(
 
 def _run(
     plan: Plan, keys: list[str], folder: Path, workers: int, chosen: Format, out: Path | None, *, streams: bool
-) -> list[Row]:
+) -> list[list[Row]]:
+    """For each proxy its rows. They are streamed as they come, unless a proxy ranks architectures together."""
     from eproxyctl.cli.validate import resolved
     from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory
+    from eproxyctl.engine.scoring import columns
     from eproxyctl.engine.scoring import score as run_score
 
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    stream = output.Stream(chosen) if streams and out is None and chosen in (Format.csv, Format.jsonl) else None
-    rows: list[Row] = []
+    together = any(proxy.relative for proxy in plan.proxies)
+    streamed = streams and out is None and chosen in (Format.csv, Format.jsonl)
+    stream = output.Stream(chosen) if streamed and not together else None
+    rows: list[tuple[Row, ...]] = []
     with (
         RunDirectory(folder, "score", identity(plan), files, plan.origins),
         Workers(min(workers, len(keys))) as pool,
         progress(f"scoring {plan.loaded.name}", len(keys)) as advance,
     ):
-        for row in run_score(plan, keys, folder, pool):
+        for each in run_score(plan, keys, folder, pool):
             advance()
-            rows.append(row)
+            rows.append(each)
             if stream:
-                stream.add(record(plan, row))
-    return rows
+                one = columns(plan, [each])
+                stream.add(record(plan, [column[0] for column in one]))
+    found = columns(plan, rows)
+    if streamed and together:
+        output.write([record(plan, each) for each in zip(*found, strict=True)], chosen)
+    return found
 
 
-def record(plan: Plan, row: Row) -> dict[str, Any]:
-    """A row as a person or program reads it."""
-    values: dict[str, Any] = {"key": row.key, "score": row.score, "params": row.params, "macs": row.macs}
-    if plan.spec.proxy.repeats > 1:
-        values["spread"] = row.spread
+def record(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+    """An architecture as a person or program reads it, from its row of each proxy."""
+    from eproxyctl.engine.scoring import names
+
+    named = list(zip(names(plan), plan.proxies, rows, strict=True))
+    first = rows[0]
+    values: dict[str, Any] = {"key": first.key}
+    for name, proxy, row in named:
+        values[name] = row.score
+        if proxy.options.repeats > 1:
+            values["spread" if len(rows) == 1 else f"{name} spread"] = row.spread
+    values |= {"params": first.params, "macs": first.macs}
     if plan.table:
-        values["metric"] = plan.table.metric.get(row.key)
-    values["status"] = row.status
-    values["cause"] = f"{row.cause}; {row.hint}" if row.hint else row.cause
-    values["trace"] = row.traces[0] if len(row.traces) == 1 else row.traces
+        values["metric"] = plan.table.metric.get(first.key)
+    worst = [status for status in ("failed", "diverged") if any(row.status == status for row in rows)]
+    values["status"] = worst[0] if worst else "ok"
+    values["cause"] = "; ".join(dict.fromkeys(_cause(name, row, len(rows)) for name, _, row in named if row.cause))
+    traces = {name: row.traces[0] if len(row.traces) == 1 else row.traces for name, _, row in named}
+    values["trace"] = next(iter(traces.values())) if len(rows) == 1 else traces
     return values
 
 
+def _cause(name: str, row: Row, several: int) -> str:
+    text = f"{row.cause}; {row.hint}" if row.hint else row.cause
+    return text if several == 1 else f"{name}: {text}"
+
+
 def _report(
-    plan: Plan, rows: list[Row], folder: Path, chosen: Format, out: Path | None, top: int, *, several: bool
+    plan: Plan, found: list[list[Row]], folder: Path, chosen: Format, out: Path | None, top: int, *, several: bool
 ) -> list[dict[str, Any]]:
-    """Write rows and correlations; returns one record for a summary of several specs."""
-    from eproxyctl.engine import rundir
-    from eproxyctl.engine.scoring import correlations, training_keys
+    """Write rows and correlations; returns records for a summary of several specs."""
+    from eproxyctl.engine import results, rundir
+    from eproxyctl.engine.scoring import correlations, names, training_keys
 
     excluded = training_keys(plan)
-    found = correlations(plan, rows, excluded=excluded)
-    table = [correlation_record(c) for c in found]
+    measured = correlations(plan, found, excluded=excluded)
+    table = [correlation_record(c) for c in measured]
     rundir.write(folder / "correlations.json", json.dumps([output.plain(r) for r in table], indent=2) + "\n")
-    left_out = sum(plan.space.canonical(row.key) in excluded for row in rows) if excluded else 0
+    results.write(plan, found, folder, excluded)
+    left_out = sum(plan.space.canonical(row.key) in excluded for row in found[0]) if excluded else 0
     if left_out:
         say(f"{left_out} architecture(s) equal one the proxy was tuned on and are excluded from the correlations")
-    bad = sum(row.status != "ok" for row in rows)
+    bad = sum(any(row.status != "ok" for row in each) for each in zip(*found, strict=True))
     if bad and plan.table:
         say(f"{bad} architecture(s) diverged or failed; they rank last")
     if several:
-        return [{"spearman": c.estimate.value, "column": c.column} for c in found if c.statistic == "spearman"]
+        each = results.milliseconds(folder)
+        kinds = {name: proxy.kind for name, proxy in zip(names(plan), plan.proxies, strict=True)}
+        spearman = [c for c in measured if c.statistic == "spearman"]
+        return [{**correlation_record(c), "ms": each.get(kinds.get(c.column, ""))} for c in spearman]
+    records = [record(plan, rows) for rows in zip(*found, strict=True)]
     if chosen is Format.json:
         document = {
-            "rows": [output.plain(record(plan, row)) for row in rows],
+            "rows": [output.plain(one) for one in records],
             "correlations": [output.plain(r) for r in table],
         }
         output.emit(json.dumps(document, indent=2) + "\n", out)
     elif chosen is Format.table:
-        text = output.table(_ranked(plan, rows)[:top], f"{plan.loaded.name}: {len(rows)} architectures, best first")
+        by = "" if len(found) == 1 else f" by {next(name for name in records[0] if name != 'key')}"
+        title = f"{plan.loaded.name}: {len(records)} architectures, best first{by}"
+        text = output.table(_ranked(plan, found[0], records)[:top], title)
         if table:
-            text += "\n" + output.table(table, "Correlations with the metric, 95 % intervals")
+            text += "\n" + output.table(_by_column(measured), CORRELATIONS)
         output.emit(text, out)
         say(f"all rows: {folder}", always=False)
     else:
         if out is not None:
-            output.write([record(plan, row) for row in rows], chosen, out)
+            output.write(records, chosen, out)
         if table:
-            say(output.table(table, "Correlations with the metric, 95 % intervals").rstrip(), always=False)
+            say(output.table(_by_column(measured), CORRELATIONS).rstrip(), always=False)
     return []
 
 
-def _ranked(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows by rank, best first; diverged and failed ones last."""
-    sign = -1 if plan.proxy.higher_is_better else 1
-    order = sorted(rows, key=lambda row: (row.status == "failed", row.score is None, sign * (row.score or 0)))
+def _ranked(plan: Plan, rows: Sequence[Row], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records by the first proxy's rank, best first; diverged and failed ones last."""
+    sign = -1 if plan.proxies[0].higher_is_better else 1
+    caused = any(r["cause"] for r in records)
+
+    def place(i: int) -> tuple[bool, bool, float]:
+        return rows[i].status == "failed", rows[i].score is None, sign * (rows[i].score or 0)
+
     shown = []
-    for rank, row in enumerate(order, start=1):
-        values = record(plan, row)
+    for rank, i in enumerate(sorted(range(len(rows)), key=place), start=1):
+        values = dict(records[i])
         del values["trace"]
-        if not any(r.cause for r in rows):
+        if not caused:
             del values["cause"]
         shown.append({"rank": rank, **values})
     return shown
@@ -173,27 +206,42 @@ def correlation_record(c: Correlation) -> dict[str, Any]:
     return {"column": c.column, "statistic": c.statistic, "value": e.value, "low": e.low, "high": e.high, "n": e.n}
 
 
+def _by_column(measured: Sequence[Correlation]) -> list[dict[str, Any]]:
+    """For reading: a line for each column, a statistic beside the other."""
+    statistics = list(dict.fromkeys(c.statistic for c in measured))
+    found = {(c.column, c.statistic): c.estimate for c in measured}
+    lines = []
+    for column in dict.fromkeys(c.column for c in measured):
+        estimates = {statistic: found.get((column, statistic)) for statistic in statistics}
+        n = next(e.n for e in estimates.values() if e)
+        lines.append({"column": column, "n": n} | {name: output.interval(e) for name, e in estimates.items()})
+    return lines
+
+
 def _with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One record a spec with a column for score, params and macs, then their mean."""
+    """One record for each spec and column, then the mean of each column over the specs."""
     if not summary:
         raise UsageError("several specs are summed up by their correlations, and none has a metric table")
-    columns = list(dict.fromkeys(r["column"] for r in summary))
-    specs = list(dict.fromkeys(r["spec"] for r in summary))
-    value = {(r["spec"], r["column"]): r["spearman"] for r in summary}
-    records: list[dict[str, Any]] = [{"spec": s} | {c: value.get((s, c), math.nan) for c in columns} for s in specs]
-    mean = {c: sum(r[c] for r in records) / len(records) for c in columns}
-    return [*records, {"spec": "mean", **mean}]
+    names = ("spec", "column", "value", "low", "high", "n", "ms")
+    records = [{("spearman" if n == "value" else n): r[n] for n in names} for r in summary]
+    for column in dict.fromkeys(r["column"] for r in records):
+        values = [r["spearman"] for r in records if r["column"] == column]
+        mean = math.fsum(values) / len(values)
+        records.append({"spec": "mean", "column": column, "spearman": mean} | dict.fromkeys(("low", "high", "n", "ms")))
+    return records
 
 
 def estimate(plan: Plan, keys: list[str], workers: int) -> None:
     """Measure three architectures spread over the list and say how long all would take."""
+    from eproxyctl.engine.columns import sections
     from eproxyctl.engine.worker import Job, run
 
-    run(plan.context, Job(keys[0], plan.section))  # what is drawn once a process does not count
+    wanted = sections(plan.proxies, plan.registry)
+    run(plan.context, Job(keys[0], wanted))  # what is drawn once a process does not count
     started = time.perf_counter()
     timed = keys[:: max(1, len(keys) // TIMED)][:TIMED]
     for key in timed:
-        run(plan.context, Job(key, plan.section))
+        run(plan.context, Job(key, wanted))
     each = (time.perf_counter() - started) / len(timed)
     total = each * len(keys) / max(1, min(workers, len(keys)))
     output.emit(

@@ -17,9 +17,10 @@ from itertools import islice
 from types import TracebackType
 
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.worker import Context, Job, run
+from eproxyctl.engine.worker import Context, Job, Outcome, run
 
-Result = tuple[Job, Row, float]
+Result = tuple[Job, tuple[Outcome, ...]]
+Flight = Future[tuple[Outcome, ...]]
 
 
 class Workers:
@@ -42,13 +43,13 @@ class Workers:
         self._close()
 
     def results(self, context: Context, jobs: Iterable[Job]) -> Iterator[Result]:
-        """(job, row, seconds) in the order they finish; at most 2 × count are in flight."""
+        """(job, outcomes) in the order they finish; at most 2 × count are in flight."""
         if self.count == 0:
             for job in jobs:
-                yield job, *run(context, job)
+                yield job, run(context, job)
             return
         pending = iter(jobs)
-        flying: dict[Future[tuple[Row, float]], Job] = {}
+        flying: dict[Flight, Job] = {}
         while True:
             for job in islice(pending, 2 * self.count - len(flying)):
                 flying[self._submit(context, job)] = job
@@ -60,24 +61,25 @@ class Workers:
                 flying.clear()
                 continue
             for future in done:
-                yield flying.pop(future), *future.result()
+                yield flying.pop(future), future.result()
 
-    def _after_death(self, context: Context, flying: dict[Future[tuple[Row, float]], Job]) -> Iterator[Result]:
+    def _after_death(self, context: Context, flying: dict[Flight, Job]) -> Iterator[Result]:
         wait(flying)
         self._close()
         for future, job in flying.items():
             if future.exception() is None:
-                yield job, *future.result()
+                yield job, future.result()
                 continue
             try:
-                yield job, *self._submit(context, job).result()
+                yield job, self._submit(context, job).result()
             except BrokenProcessPool:
                 self._close()
                 cause = "the worker process died, twice"
                 hint = "most often memory ran out: use fewer workers or a smaller proxy.fidelity"
-                yield job, Row(job.key, "", "failed", cause=cause, hint=hint), 0.0
+                row = Row(job.key, "", "failed", cause=cause, hint=hint)
+                yield job, (Outcome(row, 0.0),) * len(job.proxies)
 
-    def _submit(self, context: Context, job: Job) -> Future[tuple[Row, float]]:
+    def _submit(self, context: Context, job: Job) -> Flight:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
@@ -85,7 +87,7 @@ class Workers:
         try:
             return self._pool.submit(run, context, job)
         except BrokenProcessPool as error:
-            failed: Future[tuple[Row, float]] = Future()
+            failed: Flight = Future()
             failed.set_exception(error)
             return failed
 

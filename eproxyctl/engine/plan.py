@@ -6,14 +6,16 @@ import hashlib
 import itertools
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Costs, Proxy, Space, Task
-from eproxyctl.engine.worker import Context
-from eproxyctl.errors import DataError, InvalidArchitecture, Problem, SpecError
+from eproxyctl.engine.columns import leaves
+from eproxyctl.engine.worker import Ask, Context, Minibatch
+from eproxyctl.errors import DataError, InvalidArchitecture, Problem, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
 from eproxyctl.spec.loading import PATH_SETTINGS, Loaded
 from eproxyctl.spec.models import Spec
@@ -28,9 +30,10 @@ class Plan:
     """A spec made ready to run."""
 
     loaded: Loaded
+    registry: Registry
     space: Space
     task: Task
-    proxy: Proxy
+    proxies: tuple[Proxy, ...]
     table: Table | None
     context: Context
     origins: tuple[Origin, ...]
@@ -40,9 +43,15 @@ class Plan:
         return self.loaded.spec
 
     @property
-    def section(self) -> str:
-        """The proxy's section, as a job carries it."""
-        return self.spec.proxy.model_dump_json()
+    def proxy(self) -> Proxy:
+        """The only proxy.
+
+        Raises:
+            UsageError: there are several.
+        """
+        if len(self.proxies) > 1:
+            raise UsageError(f"one proxy is tuned at a time, and the spec names {len(self.proxies)}")
+        return self.proxies[0]
 
     def costs(self, params: int, macs: int) -> Costs:
         """Sizes beside those of the space's largest architecture."""
@@ -58,19 +67,18 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     spec = loaded.spec
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
-    proxy: Proxy = registry.create("proxy", spec.proxy)
+    proxies: list[Proxy] = [registry.create("proxy", options) for options in spec.proxies]
+    _distinct([label(proxy) for proxy in proxies])
     table = load(spec.task.table, space) if spec.task.table else None
     check_device(spec.device)
     from eproxyctl.networks.size import count
 
-    batches = task.batch(spec.seed, spec.proxy.fidelity, proxy.needs.batches)
     if len(task.shape) - 1 not in space.ranks:
         raise DataError(
             f"task '{kind_of(spec.task)}' gives inputs of rank {len(task.shape) - 1}, space "
             f"'{kind_of(spec.space)}' takes {' or '.join(map(str, space.ranks))}"
         )
-    if proxy.needs.labels and batches.labels is None:
-        raise DataError(f"proxy '{kind_of(spec.proxy)}' needs labels, and the task has none", hint="use another source")
+    scoring = [leaf for proxy in proxies for leaf in leaves(proxy, registry)]
     largest = space.largest()
     context = Context(
         sources,
@@ -80,12 +88,42 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
         spec.device,
         task.shape,
         task.outputs,
-        batches.inputs.numpy(),
-        None if batches.labels is None else batches.labels.numpy(),
+        _minibatches(task, spec.seed, scoring),
         count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
     )
-    used = {registry.get(s, kind_of(getattr(spec, s))).origin for s in SECTIONS}
-    return Plan(loaded, space, task, proxy, table, context, tuple(sorted(used, key=lambda origin: origin.name)))
+    used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
+    used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
+    origins = tuple(sorted(used, key=lambda origin: origin.name))
+    return Plan(loaded, registry, space, task, tuple(proxies), table, context, origins)
+
+
+def label(proxy: Proxy) -> str:
+    """The name of a proxy's column."""
+    return proxy.options.label or proxy.kind
+
+
+def _distinct(labels: Sequence[str]) -> None:
+    for name in labels:
+        if labels.count(name) > 1:
+            raise SpecError(f"{labels.count(name)} proxies are called '{name}'", hint="give each a label of its own")
+
+
+def _minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[Ask, Minibatch], ...]:
+    """What the proxies see, each once.
+
+    Raises:
+        DataError: a proxy needs labels, and the task has none.
+    """
+    drawn: dict[Ask, Minibatch] = {}
+    for proxy in proxies:
+        ask = Ask.of(proxy)
+        if ask not in drawn:
+            batches = task.batch(seed, proxy.options.fidelity, proxy.needs.batches)
+            labels = None if batches.labels is None else batches.labels.numpy()
+            drawn[ask] = Minibatch(batches.inputs.numpy(), labels)
+        if proxy.needs.labels and drawn[ask].labels is None:
+            raise DataError(f"proxy '{proxy.kind}' needs labels, and the task has none", hint="use another source")
+    return tuple(drawn.items())
 
 
 def check_device(device: str) -> None:
@@ -106,7 +144,7 @@ def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     Paths do not count, the content of what they lead to does; nor do samples, trials, workers and output.
     """
     spec = plan.spec
-    parts = {section: _without_paths(getattr(spec, section).model_dump(mode="json")) for section in SECTIONS}
+    parts = {section: _without_paths(spec.model_dump(mode="json")[section]) for section in SECTIONS}
     parts["space"].pop("architectures", None)
     files = hashlib.sha256()
     for name in sorted(plan.task.files()):

@@ -1,7 +1,8 @@
 """How a discrete study proposes its next point, on Optuna.
 
 A sampler's random state is not stored, so a resumed study would repeat itself: here each trial has a fresh inner
-sampler, seeded from the study's seed and the trial's number, that draws the whole point at once.
+sampler, seeded from the study's seed and the trial's number, that draws the whole point at once. What a sampler learns
+from (finished trials, the generations of NSGA-II) is in the storage.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from eproxyctl.contracts import derive
+from eproxyctl.contracts import Choice, derive
 
 Space = dict[str, BaseDistribution]
 POPULATION, TOURNAMENT, MUTATION = 40, 10, 0.2
+MAX_REFUSED = 1000
 
 
 class Evolution(BaseSampler):
@@ -59,19 +61,45 @@ def _choices(space: BaseDistribution) -> Sequence[Any]:
     return space.choices
 
 
-class Seeded(BaseSampler):
-    """Wraps a sampler so that trial n draws the same point whenever it is asked with the same trials before it."""
+class NoneAdmitted(Exception):
+    """A thousand draws in a row made no point that may be evaluated."""
 
-    def __init__(self, inner: Callable[[int], BaseSampler], seed: int, space: Mapping[str, BaseDistribution]) -> None:
+
+class Seeded(BaseSampler):
+    """Wraps a sampler so that trial n draws the same point whenever it is asked with the same trials before it.
+
+    Args:
+        inner: makes the sampler of one draw from its seed.
+        seed: of the study.
+        space: of all choices.
+        admits: whether choices make a point; what does not is drawn anew.
+    """
+
+    def __init__(
+        self,
+        inner: Callable[[int], BaseSampler],
+        seed: int,
+        space: Mapping[str, BaseDistribution],
+        admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
+    ) -> None:
         self._inner = inner
         self._seed = seed
         self._space = dict(space)
+        self._admits = admits
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
         return self._space
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
-        sampler = self._inner(derive(self._seed, "trial", trial.number) % 2**32)
+        for attempt in range(MAX_REFUSED):
+            parts = ("trial", trial.number, attempt) if attempt else ("trial", trial.number)
+            point = self._draw(derive(self._seed, *parts) % 2**32, study, trial, search_space)
+            if self._admits(point):
+                return point
+        raise NoneAdmitted
+
+    def _draw(self, seed: int, study: Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
+        sampler = self._inner(seed)
         if isinstance(sampler, Evolution):
             return sampler.sample_relative(study, trial, search_space)
         together = sampler.infer_relative_search_space(study, trial)
@@ -89,4 +117,5 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "evolution": Evolution,
     "tpe": lambda seed: TPESampler(seed=seed),
     "random": lambda seed: RandomSampler(seed=seed),
+    "nsga2": lambda seed: NSGAIISampler(population_size=POPULATION, seed=seed),
 }

@@ -1,15 +1,18 @@
-"""A discrete study: distinct points, evaluated in order, persistent, continued after a kill.
+"""A discrete study: distinct points, evaluated batch by batch, persistent, continued after a kill.
 
-A point belongs to the lowest trial that drew it; a repeat is told FAIL and drawn anew. On resume a trial that was asked
-but not told is adopted: its point is drawn again from the same seed, and the rows paid for are not paid again.
+A point belongs to the lowest trial that drew it; a repeat is told FAIL and drawn anew. A whole batch is drawn before
+any of it is told, so what is drawn never depends on the order in which a batch is evaluated. On resume trials that
+were asked but not told are adopted: their points are drawn again from the same seed, and the rows paid for are not paid
+again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -17,9 +20,9 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from eproxyctl.contracts import Choice
+from eproxyctl.contracts import Choice, Goal
 from eproxyctl.engine import rundir
-from eproxyctl.engine.samplers import SAMPLERS, Seeded
+from eproxyctl.engine.samplers import SAMPLERS, NoneAdmitted, Seeded
 from eproxyctl.errors import RunError
 
 if TYPE_CHECKING:
@@ -30,19 +33,48 @@ MAX_REPEATS = 100
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A trial that owns its point."""
+class Asked:
+    """A point to evaluate, and the choices of the trial that drew it first."""
 
     number: int
     point: str
-    value: float
+    choices: Mapping[str, Choice]
+
+
+@dataclass(frozen=True)
+class Finished(Asked):
+    """A trial that owns its point; `values` has one entry an objective."""
+
+    values: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        """The first objective."""
+        return self.values[0]
+
+
+Values = Sequence[tuple[float, ...]]
+
+
+class _Lines(JournalFileBackend):
+    """A journal that only the holder of the run's lock writes, and so without the lock file and fsync of each line.
+
+    They took most of a cheap trial's time. A kill loses nothing; a power cut, at most the last trials.
+    """
+
+    def __init__(self, path: Path) -> None:
+        rundir.repair(path)
+        super().__init__(str(path))
+        self._path = path
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with rundir.explained(self._path), self._path.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
 
 
 def journal(path: Path) -> BaseStorage:
-    """The study's file in a run directory, mended first: half a line of a full disk, a lock of a killed process."""
-    rundir.repair(path)
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+    """The study's file in a locked run directory; half a line that a full disk left is cut off."""
+    return JournalStorage(_Lines(path))
 
 
 def masked(url: str) -> str:
@@ -81,6 +113,9 @@ class DiscreteStudy:
         sampler: one of SAMPLERS.
         seed: of all drawing.
         encode: choices → point; equal where they differ only in genes without effect.
+        admits: whether choices make a point at all; others are drawn anew, and leave no trial.
+        batch: points drawn before any of them is told.
+        goals: of each objective.
     """
 
     def __init__(
@@ -91,6 +126,10 @@ class DiscreteStudy:
         sampler: str,
         seed: int,
         encode: Callable[[Mapping[str, Choice]], str],
+        *,
+        admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
+        batch: int = 1,
+        goals: Sequence[Goal] = ("maximize",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._choices = dict(parameters)
@@ -100,26 +139,47 @@ class DiscreteStudy:
         self._study: Study = optuna.create_study(
             storage=storage,
             study_name=name,
-            direction="maximize",
-            sampler=Seeded(SAMPLERS[sampler], seed, self._distributions),
+            directions=list(goals),
+            sampler=Seeded(SAMPLERS[sampler], seed, self._distributions, admits),
             load_if_exists=True,
         )
         self._encode = encode
+        self._batch = batch
 
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [
-            Finished(t.number, t.user_attrs[POINT], t.value)
-            for t in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            if t.value is not None and POINT in t.user_attrs
+            Finished(t.number, t.user_attrs[POINT], t.params, tuple(t.values)) for t in trials if POINT in t.user_attrs
         ]
 
-    def run(self, trials: int, evaluate: Callable[[str], float]) -> Iterator[Finished]:
-        """Evaluate new points until `trials` are finished; yields each. Ends early where 100 draws in a row repeat."""
-        owned = {f.point for f in self.finished()}
-        repeats = self._repeats()
-        while len(owned) < trials and repeats < MAX_REPEATS:
-            trial = self._adopt() or self._study.ask(self._distributions)
+    def run(self, trials: int, evaluate: Callable[[Sequence[Asked]], Values]) -> Iterator[Finished]:
+        """Evaluate new points until `trials` are finished; yields each.
+
+        Ends early where 100 draws in a row repeat a point, or 1000 are not admitted. Of the last batch no more is
+        evaluated than `trials` asks for; the rest waits for a larger total.
+        """
+        while (done := len(self.finished())) < trials:
+            asked = self._ask(self._batch - done % self._batch)[: trials - done]
+            if not asked:
+                return
+            for one, values in zip(asked, evaluate(asked), strict=True):
+                self._study.tell(one.number, list(values))
+                yield Finished(one.number, one.point, one.choices, values)
+
+    def _ask(self, count: int) -> list[Asked]:
+        """The rest of a batch: what was asked but not told, then new points; fewer where there are no more."""
+        stored = self._study.get_trials(deepcopy=False)
+        owned = {t.user_attrs[POINT] for t in stored if POINT in t.user_attrs}
+        waiting = [t for t in stored if t.state is TrialState.RUNNING]
+        asked = [Asked(t.number, t.user_attrs[POINT], t.params) for t in waiting if POINT in t.user_attrs]
+        unsettled = [t for t in waiting if POINT not in t.user_attrs]
+        repeats = _repeats(stored)
+        while len(asked) < count and repeats < MAX_REPEATS:
+            try:
+                trial = self._complete(unsettled.pop(0)) if unsettled else self._study.ask(self._distributions)
+            except NoneAdmitted:
+                break
             point = self._encode(trial.params)
             if point in owned:
                 self._study.tell(trial, state=TrialState.FAIL)
@@ -127,29 +187,23 @@ class DiscreteStudy:
                 continue
             repeats = 0
             trial.set_user_attr(POINT, point)
-            value = evaluate(point)
-            self._study.tell(trial, value)
             owned.add(point)
-            yield Finished(trial.number, point, value)
+            asked.append(Asked(trial.number, point, trial.params))
+        return asked
 
-    def _adopt(self) -> Trial | None:
-        """A trial asked but not told, with what it lacks drawn again."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        if not running:
-            return None
-        frozen: FrozenTrial = min(running, key=lambda t: t.number)
+    def _complete(self, frozen: FrozenTrial) -> Trial:
+        """A trial that was being asked, with what it lacks drawn again."""
         trial = Trial(self._study, frozen._trial_id)  # Optuna has no public way from a stored trial to a live one
         for name, choices in self._choices.items():
             trial.suggest_categorical(name, choices)
         return trial
 
-    def _repeats(self) -> int:
-        """How many of the last trials repeated a point."""
-        count = 0
-        for trial in reversed(self._study.get_trials(deepcopy=False)):
-            if trial.state is TrialState.RUNNING:
-                continue
-            if trial.state is not TrialState.FAIL:
-                break
-            count += 1
-        return count
+
+def _repeats(trials: Sequence[FrozenTrial]) -> int:
+    """How many of the last draws in a row repeated a point."""
+    count = 0
+    for trial in reversed(trials):
+        if POINT in trial.user_attrs:
+            break
+        count += trial.state is TrialState.FAIL
+    return count

@@ -7,6 +7,7 @@ import json
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,32 @@ from eproxyctl.errors import EproxyError
 if TYPE_CHECKING:
     from eproxyctl.registry import Registry
 
+MOST_PROXIES = 32
+"""Proxies that a worker keeps at once."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The minibatch that a proxy asks for: side and images, None as the task has them, and how many batches."""
+
+    resolution: int | None
+    batch: int | None
+    n: int
+
+    @classmethod
+    def of(cls, proxy: Proxy) -> Ask:
+        """What `proxy` asks for."""
+        fidelity = proxy.options.fidelity
+        return cls(fidelity.resolution, fidelity.batch, proxy.needs.batches)
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """One or more minibatches side by side, on their way to a worker: inputs [N, C, *spatial], labels [N]."""
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64] | None
+
 
 @dataclass(frozen=True, eq=False)
 class Context:
@@ -35,7 +62,7 @@ class Context:
         device: `cpu` or `cuda:N`.
         shape: (channels, *spatial) of one full input.
         outputs: width of the classifier.
-        inputs, labels: the minibatch [B, C, *spatial], [B].
+        minibatches: what the proxies see, by what they ask for.
         largest: (params, macs) of the space's largest architecture.
     """
 
@@ -46,15 +73,16 @@ class Context:
     device: str
     shape: tuple[int, ...]
     outputs: int
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
+    minibatches: tuple[tuple[Ask, Minibatch], ...]
     largest: tuple[int, int]
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        data = hashlib.sha256(self.inputs.tobytes())
-        if self.labels is not None:
-            data.update(self.labels.tobytes())
+        data = hashlib.sha256()
+        for ask, minibatch in self.minibatches:
+            data.update(repr((ask, minibatch.inputs.shape)).encode())
+            data.update(minibatch.inputs.tobytes())
+            data.update(b"" if minibatch.labels is None else minibatch.labels.tobytes())
         rest = (self.sources, self.code, self.space, self.seed, self.device, self.shape, self.outputs, self.largest)
         data.update(repr(rest).encode())
         object.__setattr__(self, "digest", data.hexdigest())
@@ -68,17 +96,23 @@ class Context:
 
 @dataclass(frozen=True)
 class Job:
-    """One architecture to score with one proxy (its section of a spec, as JSON)."""
+    """One architecture to score with some proxies (their sections of a spec, as JSON)."""
 
     key: str
-    proxy: str
+    proxies: tuple[str, ...]
 
 
-def run(context: Context, job: Job) -> tuple[Row, float]:
-    """Score one architecture. What goes wrong with it is in the row; returns (row, seconds)."""
-    started = time.perf_counter()
-    row = _worker(context).row(job)
-    return row, time.perf_counter() - started
+@dataclass(frozen=True)
+class Outcome:
+    """What one proxy found of one architecture, and the seconds it took."""
+
+    row: Row
+    seconds: float
+
+
+def run(context: Context, job: Job) -> tuple[Outcome, ...]:
+    """Score one architecture with each proxy of the job, in its order. What goes wrong is in the rows."""
+    return tuple(_worker(context).outcomes(job))
 
 
 @lru_cache(maxsize=4)
@@ -96,31 +130,35 @@ class Worker:
         self.context = context
         self.registry = plugins.load(context.sources)
         self.space: Space = self.registry.create("space", parse_section(self.registry, "space", context.space))
-        inputs = torch.from_numpy(context.inputs.copy()).to(context.device)
-        labels = None if context.labels is None else torch.from_numpy(context.labels.copy()).to(context.device)
-        self.batches = Batches(inputs, labels)
+        self.batches = {ask: _tensors(minibatch, context.device) for ask, minibatch in context.minibatches}
         self._proxies: dict[str, Proxy] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section; the last few are kept, with what they drew once."""
         if section not in self._proxies:
-            if len(self._proxies) >= 4:
+            if len(self._proxies) >= MOST_PROXIES:
                 self._proxies.pop(next(iter(self._proxies)))
             self._proxies[section] = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
         return self._proxies[section]
 
-    def row(self, job: Job) -> Row:
-        """Score one architecture."""
+    def outcomes(self, job: Job) -> Iterator[Outcome]:
+        """Score one architecture with each proxy, each with a network of its own."""
+        for section in job.proxies:
+            started = time.perf_counter()
+            row = self._row(job.key, section)
+            yield Outcome(row, time.perf_counter() - started)
+
+    def _row(self, key: str, section: str) -> Row:
         canonical, size = "", None
         try:
-            canonical = self.space.canonical(job.key)
-            size = self.size(job.key)
-            return self._score(job, canonical, size)
+            canonical = self.space.canonical(key)
+            size = self.size(key)
+            return self._score(key, self.proxy(section), canonical, size)
         except Exception as error:  # noqa: BLE001 - a failed architecture is a row, whatever failed; the run goes on
             cause, hint = explain(error)
             params, macs = size or (None, None)
-            return Row(job.key, canonical, "failed", params=params, macs=macs, cause=cause, hint=hint)
+            return Row(key, canonical, "failed", params=params, macs=macs, cause=cause, hint=hint)
 
     def size(self, key: str) -> tuple[int, int]:
         """(params, macs) of the full official network."""
@@ -133,16 +171,15 @@ class Worker:
             self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
         return self._sizes[key]
 
-    def _score(self, job: Job, canonical: str, size: tuple[int, int]) -> Row:
-        proxy = self.proxy(job.proxy)
+    def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
-        scores = [self._once(proxy, job.key, canonical, repeat) for repeat in range(proxy.options.repeats)]
+        scores = [self._once(proxy, key, canonical, repeat) for repeat in range(proxy.options.repeats)]
         values = [read(proxy, score, costs) for score in scores]
         traces = tuple(score.trace for score in scores)
         if not all(map(math.isfinite, values)):
-            return Row(job.key, canonical, "diverged", params=size[0], macs=size[1], traces=traces)
+            return Row(key, canonical, "diverged", params=size[0], macs=size[1], traces=traces)
         return Row(
-            job.key,
+            key,
             canonical,
             "ok",
             statistics.fmean(values),
@@ -154,11 +191,21 @@ class Worker:
     def _once(self, proxy: Proxy, key: str, canonical: str, repeat: int) -> Score:
         from eproxyctl.networks.size import materialise
 
-        fidelity = proxy.options.fidelity
-        shape = (self.context.shape[0], *self.batches.inputs.shape[2:])
-        official = proxy.needs.official
-        network = materialise(lambda: self.space.build(key, shape, self.context.outputs, fidelity, pruned=not official))
-        return proxy.score(network, self.batches, Seed.of(self.context.seed, canonical, repeat))
+        batches, outputs = self.batches[Ask.of(proxy)], self.context.outputs
+        shape = (self.context.shape[0], *batches.inputs.shape[2:])
+        fidelity, pruned = proxy.options.fidelity, not proxy.needs.official
+        # Built anew for each proxy, which takes no longer than a copy: what one leaves behind (hooks, modes, frozen
+        # weights) never meets another.
+        network = materialise(lambda: self.space.build(key, shape, outputs, fidelity, pruned=pruned))
+        return proxy.score(network, batches, Seed.of(self.context.seed, canonical, repeat))
+
+
+def _tensors(minibatch: Minibatch, device: str) -> Batches:
+    import torch
+
+    inputs = torch.from_numpy(minibatch.inputs.copy()).to(device)
+    labels = None if minibatch.labels is None else torch.from_numpy(minibatch.labels.copy()).to(device)
+    return Batches(inputs, labels)
 
 
 def read(proxy: Proxy, score: Score, costs: Costs) -> float:
@@ -168,8 +215,7 @@ def read(proxy: Proxy, score: Score, costs: Costs) -> float:
 
 def parse_section(registry: Registry, section: Any, text: str) -> Any:
     """Validated options from a section's JSON."""
-    data = json.loads(text)
-    return registry.get(section, data["kind"]).options.model_validate(data)
+    return registry.parse(section, json.loads(text))
 
 
 def explain(error: Exception) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from torch import Tensor, cat, nn
 from torch.nn.functional import relu
 
 from eproxyctl.networks.cell_operations import HalvedSkip, operation, takes_rectified
-from eproxyctl.networks.operations import AVG_POOL, Classifier, batch_norm, conv, conv_bn
+from eproxyctl.networks.operations import AVG_POOL, Classifier, Linear, batch_norm, conv, conv_bn
 
 Stem = Literal["cifar", "imagenet"]
 Graph = tuple[Sequence[tuple[str, int]], Sequence[Sequence[int]], Sequence[int]]
@@ -227,4 +227,4 @@ def _auxiliary(rank: int, channels: int, outputs: int, stem: Stem) -> nn.Sequent
     ]
     if stem == "cifar":
         layers.append(batch_norm(rank, 768))
-    return nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.Linear(768, outputs))
+    return nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), Linear(768, outputs))

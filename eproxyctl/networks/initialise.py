@@ -29,7 +29,7 @@ def initialise(module: nn.Module, scheme: Scheme, random: torch.Generator) -> No
     """Set every parameter and buffer of `module`, in the order its layers were registered.
 
     Args:
-        module: on the CPU, also one whose storage was just allocated by `to_empty`.
+        module: on the CPU; whatever values it has are overwritten, unset ones too.
         scheme: how convolutions are drawn; linear layers and others always take torch's default.
         random: CPU generator.
     """

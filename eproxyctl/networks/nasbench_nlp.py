@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from eproxyctl.networks.operations import Embedding, Linear
+
 Nodes = Sequence[tuple[str, tuple[int, ...]]]
 X = -1
 """The input as a source; state k is -2 - k, and node i is i."""
@@ -28,7 +30,7 @@ WEIGHTLESS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-class Tokens(nn.Embedding):
+class Tokens(Embedding):
     """One table [tokens, width] for both directions, and the bias of the way back."""
 
     def __init__(self, tokens: int, width: int) -> None:
@@ -56,7 +58,7 @@ class Linears(nn.Module):
     ) -> None:
         super().__init__()
         self.sources, self.nodes = sources, nodes
-        maps = [nn.Linear(size, width * len(nodes), bias=place == 0) for place, size in enumerate(sizes)]
+        maps = [Linear(size, width * len(nodes), bias=place == 0) for place, size in enumerate(sizes)]
         self.maps = nn.ModuleList(maps)
         self.early = tuple(place for place, source in enumerate(sources) if source in known)
         self.late = tuple(place for place, source in enumerate(sources) if source not in known)
@@ -198,11 +200,11 @@ class RecurrentNetwork(nn.Module):
         widths = [*[width] * (layers - 1), embedding]
         self.shown = (layers - 1, (layers - 1) // 2, 0)
         self.channels = tuple(widths[i] for i in self.shown)
-        self.embedding = Tokens(shape[0], embedding) if tied else nn.Embedding(shape[0], embedding)
+        self.embedding = Tokens(shape[0], embedding) if tied else Embedding(shape[0], embedding)
         self.layers = nn.ModuleList(
             Layer(inputs, size, nodes, states) for inputs, size in zip([embedding, *widths], widths, strict=False)
         )
-        self.classifier = None if tied else nn.Linear(embedding, outputs)
+        self.classifier = None if tied else Linear(embedding, outputs)
 
     def _hidden(self, batch: Tensor) -> list[Tensor]:
         """h0 of each layer, [L, B, width]."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -32,13 +32,14 @@ class AzNasProxy(ZeroCostProxy):
     the mean over blocks of 2 − s − 1/s, s the largest singular value of the block's mean Jacobian, estimated from
     random signs; complexity the multiply-adds. No labels.
 
-    The published score Σ log(rank / m) ranks a set of m architectures: `aggregate_ranks`, from the traces. The value is
-    a stand-in that one network has alone and that grows with each component: log(E / E_max) + log sigmoid(P) −
+    The score of each of m architectures scored together is Σ over components of log(rank / m), 0 where best in all.
+    One network alone (in a search) has a stand-in that grows with each component: log(E / E_max) + log sigmoid(P) −
     log(1 − T) + log(MACs), E_max the entropy of uncorrelated channels. It leans on size more than the ranks do.
     """
 
     kind = "az-nas"
     needs = Needs(gradients=True)
+    relative = True
 
     class Options(ZeroCostOptions):
         init: Scheme = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
@@ -61,18 +62,12 @@ class AzNasProxy(ZeroCostProxy):
         )
         return Score(_stand_in(components, maps), (components,))
 
+    def together(self, traces: Sequence[Trace]) -> list[float]:
+        from scipy.stats import rankdata
 
-def aggregate_ranks(traces: Iterable[Trace]) -> list[float]:
-    """The published score of each of m architectures: Σ over components of log(rank / m), 0 where best in all four.
-
-    Args:
-        traces: of `AzNasProxy`, one an architecture.
-    """
-    from scipy.stats import rankdata
-
-    columns = list(zip(*(trace[0] for trace in traces), strict=True))
-    ranks: list[Sequence[float]] = [rankdata(column) for column in columns]
-    return [math.fsum(math.log(rank / len(columns[0])) for rank in row) for row in zip(*ranks, strict=True)]
+        columns = list(zip(*(trace[0] for trace in traces), strict=True))
+        ranks: list[Sequence[float]] = [rankdata(column) for column in columns]
+        return [math.fsum(math.log(rank / len(traces)) for rank in row) for row in zip(*ranks, strict=True)]
 
 
 def _finite(value: float) -> float:

@@ -108,7 +108,7 @@ class EproxyProxy(Proxy):
         from eproxyctl.proxies.regression import draw, losses
 
         task = self._tasks.get(seed.common)
-        if task is None or task.inputs is not batches.inputs:
+        if task is None or task.source is not batches.inputs:
             task = self._tasks[seed.common] = draw(batches.inputs, seed.common, self.options)
         trace = losses(network, task, seed, self.options)
         final = trace[-1] if len(trace) == self.options.iterations else (math.nan,)

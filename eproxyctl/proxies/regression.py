@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from eproxyctl.contracts import Seed, Trace, derive
 from eproxyctl.networks.initialise import generator, initialise
@@ -27,11 +28,13 @@ class Task:
     """What all architectures of a run regress: drawn once from the common seed, then only read.
 
     Attributes:
-        inputs: [B, C, *spatial].
+        source: the minibatch as given, [B, C, *spatial].
+        inputs: the same, channels last, and so are all maps made from it.
         targets: [B, target_channels, map_size, …] a branch.
         barriers: the random layer a branch, frozen; empty where there is none.
     """
 
+    source: Tensor
     inputs: Tensor
     targets: tuple[Tensor, ...]
     barriers: tuple[nn.Module, ...]
@@ -59,7 +62,16 @@ def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
             barrier.to_empty(device="cpu")
             initialise(barrier, options.barrier_init, generator(derive(common, "barrier", index)))
             barriers.append(barrier.requires_grad_(False).to(inputs.device))
-    return Task(inputs, tuple(targets), tuple(barriers))
+    return Task(inputs, channels_last(inputs), tuple(map(channels_last, targets)), tuple(barriers))
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """The same values in the order of memory for which CPU kernels are fastest.
+
+    One thread scores 1.2 (NAS-Bench-201) to 1.8 (DARTS, for its poolings) times as fast.
+    """
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return maps.contiguous(memory_format=formats.get(maps.dim(), torch.contiguous_format))
 
 
 def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Options) -> Trace:
@@ -81,6 +93,8 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     module = as_module(network)
     initialise(module, options.init, generator(seed.weights))
     transforms = _transforms(network.channels, task, seed.common, options)
+    without_running_statistics(module)
+    without_running_statistics(transforms)
     module.to(task.inputs.device).train()
     transforms.to(task.inputs.device).train()
     optimiser = _optimiser(module, transforms, options)
@@ -98,6 +112,14 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
             optimiser.step()
             optimiser.zero_grad()
     return tuple(trace)
+
+
+def without_running_statistics(module: nn.Module) -> None:
+    """Batch norm keeps no averages for inference: training never reads them."""
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.running_mean = layer.running_var = layer.num_batches_tracked = None
+            layer.track_running_stats = False
 
 
 def _errors(network: Network, transforms: nn.ModuleList, task: Task, options: EproxyProxy.Options) -> list[Tensor]:
@@ -140,4 +162,4 @@ def _optimiser(module: nn.Module, heads: nn.Module, options: EproxyProxy.Options
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=options.learning_rate, momentum=options.momentum)
+    return torch.optim.SGD(groups, lr=options.learning_rate, momentum=options.momentum, fused=True)

@@ -201,7 +201,7 @@ class CellSpace(Space):
     def size(self) -> int:
         return math.prod(len(options) for options in self._parameters.values())
 
-    def genotype(self, key: str) -> str:
+    def notation(self, key: str) -> str:
         """The cells as DARTS prints them: `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=[2, …], …)`."""
         return self._genotype(key).notation
 

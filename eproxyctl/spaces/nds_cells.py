@@ -121,7 +121,8 @@ class NdsCellsSpace(CellSpace):
     PNAS) or those no other node takes. The cells at a third and two thirds of the depth halve the resolution. `family`
     is the name of the published file: DARTS has 10²⁴ architectures, of which the files hold samples with their errors.
     Architectures are named by a key, or given as the published records. Dead parts (`none`, what only reaches it,
-    cells no output depends on) are left out of what is scored, never of the size.
+    cells no output depends on) are left out of what is scored, never of the size. Parameters equal the published ones;
+    multiply-adds are 1 to 10 % below the published `flops`, which count ReLU, pooling and dilated kernels otherwise.
     """
 
     kind = "nds-cells"

@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from eproxyctl.errors import Problem, SpecError, UsageError
-from eproxyctl.registry import SECTIONS, Registry
+from eproxyctl.registry import SECTIONS, Registry, Section
 from eproxyctl.spec.explain import problem_of
 from eproxyctl.spec.models import Spec, spec_model
 from eproxyctl.spec.nodes import Node, Origin, parse, read_file
 
 QUICKSTART = "quickstart.yaml"
+DEEPEST = 8
+"""Files that name files; more than this many is a circle."""
 PATH_SETTINGS = ("path", "file")
 """A setting of this name is a path: looked up beside the file that names it, then under the data folders."""
 
@@ -84,24 +86,35 @@ def load(path: Path, registry: Registry, overrides: Sequence[Override] = (), dat
         _reference(root, section, Path(), data)
     _resolve_paths(root, data)
     _check_kinds(root, registry)
-    spec = _validate(root, spec_model(registry))
+    spec = _validate(root, registry)
     return Loaded(spec, path.stem, path.read_text("utf-8-sig"), root, tuple(notes))
 
 
 def _reference(root: Node, section: str, folder: Path, data: Sequence[Path]) -> None:
-    """Replace `section: file.yaml` by the file's content, and `section: kind` by a mapping."""
+    """Replace `section: file.yaml` by the file's content, and `section: kind` by a mapping; so in a list of proxies."""
     node = root.value.get(section)
-    if node is None or not isinstance(node.value, str):
-        return
-    if node.value.endswith((".yaml", ".yml")):
+    if node is not None:
+        root.value[section] = _referred(node, section, folder, data)
+
+
+def _referred(node: Node, section: str, folder: Path, data: Sequence[Path], depth: int = 0) -> Node:
+    if isinstance(node.value, str):
+        if not node.value.endswith((".yaml", ".yml")):
+            return Node({"kind": node}, node.origin, {"kind": node.origin})
         found = _find(node.value, folder, data)
+        if depth >= DEEPEST:
+            raise SpecError(f"{section} cannot be read", problems=[node.origin.problem("files that name each other")])
         try:
-            root.value[section] = read_file(found)
+            read = read_file(found)
         except SpecError as error:
             problems = error.problems or (node.origin.problem(error.message, error.hint),)
             raise SpecError(f"{section} cannot be read", problems=problems) from None
-    else:
-        root.value[section] = Node({"kind": node}, node.origin, {"kind": node.origin})
+        return _referred(read, section, found.parent, data, depth + 1)
+    if section == "proxy":
+        several = node if isinstance(node.value, list) else node.child("members")
+        if several is not None and isinstance(several.value, list):
+            several.value = [_referred(item, section, folder, data, depth) for item in several.value]
+    return node
 
 
 def _find(name: str, folder: Path, data: Sequence[Path]) -> Path:
@@ -168,23 +181,29 @@ def _check_kinds(root: Node, registry: Registry) -> None:
         if node is None:
             problems.append(root.origin.problem(f"there is no '{section}'", "eproxyctl list shows what there is"))
             continue
-        kind = node.child("kind")
-        if kind is None or not isinstance(kind.value, str):
-            known = ", ".join(registry.kinds(section))
-            problems.append((kind or node).origin.problem(f"{section} needs a kind", f"known: {known}"))
-            continue
-        try:
-            registry.get(section, kind.value)
-        except SpecError as error:
-            problems.append(kind.origin.problem(error.message, error.hint))
+        for one in node.value if section == "proxy" and isinstance(node.value, list) else [node]:
+            problems += _check_kind(one, section, registry)
     if problems:
         raise SpecError(f"{len(problems)} problem(s) in the spec", problems=problems)
 
 
-def _validate(root: Node, model: type[Spec]) -> Spec:
+def _check_kind(node: Node, section: Section, registry: Registry) -> Iterator[Problem]:
+    kind = node.child("kind")
+    if kind is None or not isinstance(kind.value, str):
+        known = ", ".join(registry.kinds(section))
+        yield (kind or node).origin.problem(f"{section} needs a kind", f"known: {known}")
+        return
+    try:
+        registry.get(section, kind.value)
+    except SpecError as error:
+        yield kind.origin.problem(error.message, error.hint)
+
+
+def _validate(root: Node, registry: Registry) -> Spec:
+    model = spec_model(registry, several=isinstance(root.value["proxy"].value, list))
     for _ in range(2):
         try:
-            return model.model_validate(root.plain())
+            return model.model_validate(root.plain(), context=registry)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_context=True)
         if not _use_raw_text(root, errors):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model, model_validator
 
 from eproxyctl.contracts import Options, ProxyOptions, SpaceOptions, TaskOptions
-from eproxyctl.registry import SECTIONS, Registry
+from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
 
 Sampler = Literal["evolution", "tpe", "random"]
 Objective = Literal["spearman", "kendall"]
@@ -26,6 +26,32 @@ class DpsOptions(Options):
     )
 
 
+class Limits(Options):
+    """What an architecture may cost at most, by the size of the full network; checked before anything is scored."""
+
+    params: PositiveFloat | None = Field(None, description="parameters, classifier included, such as 1.0e6")
+    macs: PositiveFloat | None = Field(None, description="multiply-adds of one input of the task, such as 600.0e6")
+
+
+class SearchOptions(Options):
+    """Architecture search: which architectures are scored, in what order, and what they may cost."""
+
+    evaluations: PositiveInt = Field(500, description="architectures scored in total")
+    minutes: PositiveFloat | None = Field(None, description="stop after this time; what is found then may differ")
+    batch: PositiveInt = Field(8, description="architectures proposed at a time, and so scored in parallel")
+    sampler: Literal["evolution", "tpe", "random", "nsga2"] = Field(
+        "evolution", description="how architectures are proposed; nsga2: the best score for every size, see against"
+    )
+    against: Literal["params", "macs"] | None = Field(None, description="nsga2 only: the size to keep small")
+    limits: Limits = Limits.model_validate({})
+
+    @model_validator(mode="after")
+    def _two_goals(self) -> Self:
+        if (self.sampler == "nsga2") != (self.against is not None):
+            raise ValueError("nsga2 weighs the score against a size: set both sampler: nsga2 and against: params")
+        return self
+
+
 class Spec(Options):
     """A space, a task and a proxy, and what to do with them."""
 
@@ -34,23 +60,44 @@ class Spec(Options):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
     space: SpaceOptions
     task: TaskOptions
-    proxy: ProxyOptions
+    proxy: ProxyOptions | tuple[ProxyOptions, ...]
     dps: DpsOptions = DpsOptions.model_validate({})
+    search: SearchOptions = SearchOptions.model_validate({})
+
+    @property
+    def proxies(self) -> tuple[ProxyOptions, ...]:
+        """The proxies, also where there is one."""
+        return self.proxy if isinstance(self.proxy, tuple) else (self.proxy,)
 
 
-def spec_model(registry: Registry) -> type[Spec]:
-    """The model of a spec with the kinds that are known."""
+def spec_model(registry: Registry, *, several: bool = False) -> type[Spec]:
+    """The model of a spec with the kinds that are known; `several`: its proxy is a list of them."""
     fields: dict[str, Any] = {}
     for section in SECTIONS:
         fields[section] = (registry.union(section), Field(description=f"the {section}, or a path to a YAML file of it"))
+    if several:
+        one, description = fields["proxy"]
+        fields["proxy"] = (Annotated[tuple.__class_getitem__((one, ...)), Field(min_length=1)], description)
     return create_model("Spec", __base__=Spec, __module__=__name__, **fields)
 
 
 def json_schema(registry: Registry) -> dict[str, Any]:
-    """JSON Schema of a spec: each section may also be a path to a file, or just a kind."""
+    """JSON Schema of a spec: a section may also be a path to a file or just a kind, and the proxy a list of them."""
     schema = spec_model(registry).model_json_schema()
     for section in SECTIONS:
         inline = schema["properties"][section]
         description = inline.pop("description", "")
         schema["properties"][section] = {"description": description, "anyOf": [inline, {"type": "string"}]}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    one = {"$ref": "#/$defs/AnyProxy"}
+    schema["$defs"]["AnyProxy"] = {"anyOf": schema["properties"]["proxy"].pop("anyOf")}
+    schema["properties"]["proxy"]["anyOf"] = [one, {"type": "array", "items": one, "minItems": 1}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_referring(schema, one)}
+
+
+def _referring(part: Any, one: dict[str, str]) -> Any:
+    """The same, with a reference to the proxies' schema where a nested proxy stands."""
+    if part == ANY_PROXY:
+        return one
+    if isinstance(part, dict):
+        return {key: _referring(value, one) for key, value in part.items()}
+    return [_referring(value, one) for value in part] if isinstance(part, list) else part

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import csv
+import bisect
 import gzip
 import hashlib
-import io
-import json
 import math
-import re
-from collections.abc import Iterator
+import statistics
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from eproxyctl.contracts import Goal, Space, TableOptions
-from eproxyctl.errors import DataError, InvalidArchitecture, did_you_mean
+from eproxyctl.errors import DataError, InvalidArchitecture
+from eproxyctl.tasks.rows import Absent, Line, csv_rows, json_rows
 
-KEY_COLUMNS = ("key", "architecture", "arch")
-STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 MAX_PROBLEMS = 10
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a metric table knows of an architecture.
+
+    Attributes:
+        metric: as published.
+        rank: in the whole table, 1 the best.
+        regret: how far from the best of the table, never negative.
+    """
+
+    metric: float
+    rank: int
+    regret: float
 
 
 @dataclass(frozen=True)
@@ -30,23 +43,56 @@ class Table:
         metric: key → value as published.
         goal: whether a higher value is better.
         sha256: of the file.
+        rows: of the file.
+        filtered: rows left out by `where`.
+        missing: rows left out because they have no finite metric.
+        repeated: further rows of architectures that came before.
+        repeats: what became of those.
     """
 
     metric: dict[str, float]
     goal: Goal
     sha256: str
+    rows: int = 0
+    filtered: int = 0
+    missing: int = 0
+    repeated: int = 0
+    repeats: str = "refuse"
 
     def value(self, key: str) -> float | None:
         """The metric turned so that higher is better; None where the table lacks the architecture."""
         found = self.metric.get(key)
         return None if found is None else found if self.goal == "maximize" else -found
 
+    @property
+    def note(self) -> str:
+        """How rows became fewer architectures; empty where they did not."""
+        counts = (
+            (self.filtered, "left out by where"),
+            (self.missing, "left out without a metric"),
+            (self.repeated, f"repeat an architecture (repeats: {self.repeats})"),
+        )
+        parts = [f"{count:,} {what}" for count, what in counts if count]
+        return f"{len(self.metric):,} architectures of {self.rows:,} rows: {', '.join(parts)}" if parts else ""
+
+    def truth(self, key: str) -> Truth | None:
+        """Metric, rank and regret; None where the table lacks the architecture."""
+        value = self.value(key)
+        if value is None:
+            return None
+        rank = len(self._sorted) - bisect.bisect_right(self._sorted, value) + 1
+        return Truth(self.metric[key], rank, self._sorted[-1] - value)
+
+    @cached_property
+    def _sorted(self) -> list[float]:
+        return sorted(self.metric.values() if self.goal == "maximize" else (-value for value in self.metric.values()))
+
 
 def load(options: TableOptions, space: Space) -> Table:
     """Read and check a table.
 
     Args:
-        options: file, metric, goal.
+        options: file, metric, goal, and which rows to leave out or join.
         space: parses the architectures.
 
     Raises:
@@ -58,102 +104,95 @@ def load(options: TableOptions, space: Space) -> Table:
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError(f"no metric table at {path}", hint="check task.table.path, or pass --data DIR") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the metric table {path}: {error}") from None
-    rows = _json_rows(path, text, options) if ".json" in path.suffixes else _csv_rows(path, text, options)
-    metric: dict[str, float] = {}
-    seen: dict[str, str] = {}
-    problems: list[str] = []
-    for where, notation, value in rows:
+    lines = json_rows(path, text, options) if ".json" in path.suffixes else csv_rows(path, text, options)
+    reader = _Reader(options, space)
+    for line in lines:
+        reader.add(line)
+    return reader.table(path, hashlib.sha256(raw).hexdigest())
+
+
+class _Reader:
+    """Rows as they come, by architecture, with what was left out and what is wrong."""
+
+    def __init__(self, options: TableOptions, space: Space) -> None:
+        self.options, self.space = options, space
+        self.values: dict[str, list[float]] = {}
+        self.first: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.hints: list[str] = []
+        self.rows = self.filtered = self.missing = self.repeated = 0
+
+    def add(self, line: Line) -> None:
+        where, notation, value, kept = line
+        self.rows += 1
+        if not kept:
+            self.filtered += 1
+            return
         try:
-            key, number = space.parse(notation), _number(value)
+            number = _number(value)
+            if number is None:
+                self._lacking(where, value)
+            else:
+                self._found(where, self.space.parse(notation), number)
         except InvalidArchitecture as error:
-            problems.append(f"{where}: {error.message}")
+            self._problem(f"{where}: {error.message}", f"is it a table of the space '{self.space.kind}'?")
         except ValueError as error:
-            problems.append(f"{where}: {error}")
-        else:
-            if key in seen:
-                problems.append(f"{where}: repeats the architecture of {seen[key]}")
-            metric[key], seen[key] = number, where
-    if problems:
-        more = f"\n  … and {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
-        listed = "\n  ".join(problems[:MAX_PROBLEMS])
-        raise DataError(
-            f"{path}: {len(problems)} of {len(problems) + len(metric)} rows cannot be used\n  {listed}{more}",
-            hint=f"is it a table of the space '{space.kind}'?",
+            self._problem(f"{where}: {error}", "set task.table.metric to a column of numbers")
+
+    def _lacking(self, where: str, value: object) -> None:
+        self.missing += 1
+        if isinstance(value, Absent) and value.hint:
+            self.hints.append(value.hint)
+        if self.options.missing == "refuse":
+            what = f"there is no '{value.field}'" if isinstance(value, Absent) else f"no finite metric: {value!r}"
+            self._problem(f"{where}: {what}", "task.table.missing: skip leaves out rows without a metric")
+
+    def _found(self, where: str, key: str, number: float) -> None:
+        values = self.values.setdefault(key, [])
+        if values:
+            self.repeated += 1
+            if self.options.repeats == "refuse":
+                hint = "task.table.repeats: mean or first takes such rows together"
+                self._problem(f"{where}: repeats the architecture of {self.first[key]}", hint)
+        if not values or self.options.repeats == "mean":
+            values.append(number)
+        self.first.setdefault(key, where)
+
+    def _problem(self, text: str, hint: str) -> None:
+        self.problems.append(text)
+        self.hints.append(hint)
+
+    def table(self, path: Path, sha256: str) -> Table:
+        hint = "; ".join(dict.fromkeys(self.hints))
+        if self.problems:
+            more = f"\n  … and {len(self.problems) - MAX_PROBLEMS} more" if len(self.problems) > MAX_PROBLEMS else ""
+            listed = "\n  ".join(self.problems[:MAX_PROBLEMS])
+            raise DataError(
+                f"{path}: {len(self.problems)} of {self.rows} rows cannot be used\n  {listed}{more}", hint=hint
+            )
+        if not self.values:
+            left_out = f" ({self.filtered} left out by where, {self.missing} without a metric)" if self.rows else ""
+            raise DataError(f"{path} has no rows{left_out}", hint=hint)
+        return Table(
+            {key: statistics.fmean(values) for key, values in self.values.items()},
+            self.options.goal,
+            sha256,
+            self.rows,
+            self.filtered,
+            self.missing,
+            self.repeated,
+            self.options.repeats,
         )
-    if not metric:
-        raise DataError(f"{path} has no rows")
-    return Table(metric, options.goal, hashlib.sha256(raw).hexdigest())
 
 
-def _number(value: Any) -> float:
+def _number(value: Any) -> float | None:
+    """The metric; None where there is none: absent, null, empty, NaN or infinite."""
+    if value is None or value == "" or isinstance(value, Absent):
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"the metric is {value!r}, not a number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"the metric is {value!r}, not a finite number")
-    return number
-
-
-def _csv_rows(path: Path, text: str, options: TableOptions) -> Iterator[tuple[str, object, Any]]:
-    reader = csv.reader(io.StringIO(text))
-    header = next(reader, None)
-    if not header or len(header) < 2:
-        raise DataError(f"{path}: the first line must name at least two columns, the architecture and the metric")
-    key = options.key or next((name for name in KEY_COLUMNS if name in header), header[0])
-    others = [name for name in header if name != key]
-    metric = options.metric or (others[0] if len(others) == 1 else None)
-    for name in (key, metric):
-        if name is not None and name not in header:
-            raise DataError(f"{path} has no column '{name}'", hint=did_you_mean(name, header))
-    if metric is None:
-        raise DataError(f"{path} has several metrics", hint=f"set task.table.metric to one of: {', '.join(others)}")
-    for row in reader:
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise DataError(f"{path}:{reader.line_num}: {len(row)} values under {len(header)} columns")
-        yield f"line {reader.line_num}", row[header.index(key)], row[header.index(metric)]
-
-
-def _json_rows(path: Path, text: str, options: TableOptions) -> Iterator[tuple[str, object, Any]]:
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}:{error.colno}: no JSON: {error.msg}") from None
-    if isinstance(data, dict) and data and all(isinstance(part, list) for part in data.values()):
-        data = [row for part in data.values() for row in part]
-    if not isinstance(data, list):
-        raise DataError(f"{path}: expected a list of [architecture, value] or of records")
-    for index, row in enumerate(data):
-        where = f"row {index + 1}"
-        if isinstance(row, list) and len(row) == 2:
-            yield where, row[0], row[1] if options.metric is None else _at(row[1], options.metric, path, where)
-        elif isinstance(row, dict):
-            if options.metric is None:
-                raise DataError(f"{path} is a list of records", hint=f"set task.table.metric: {_numeric_fields(row)}")
-            yield (
-                where,
-                row if options.key is None else _at(row, options.key, path, where),
-                _at(row, options.metric, path, where),
-            )
-        else:
-            raise DataError(f"{path}: {where} is neither [architecture, value] nor a record")
-
-
-def _at(record: Any, steps: str, path: Path, where: str) -> Any:
-    """What a path such as `test_ep_top1[-1]` leads to."""
-    value = record
-    for name, index in STEP.findall(steps):
-        try:
-            value = value[name] if name else value[int(index)]
-        except (KeyError, IndexError, TypeError):
-            hint = did_you_mean(name, value) if name and isinstance(value, dict) else ""
-            raise DataError(f"{path}: {where} has no '{steps}'", hint=hint) from None
-    return value
-
-
-def _numeric_fields(record: dict[str, Any]) -> str:
-    return " | ".join(name for name, value in record.items() if isinstance(value, int | float)) or "a field"
+    return number if math.isfinite(number) else None

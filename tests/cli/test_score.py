@@ -134,9 +134,12 @@ def test_several_specs_give_one_summary(table: Path, cli: Cli) -> None:
     for path in (table, other):
         path.write_text(path.read_text().replace("{sample: 6}", "{table: true, sample: 8}"))
     rows = list(csv.DictReader(io.StringIO(cli("score", table, other).stdout)))
-    assert [row["spec"] for row in rows] == ["tiny", "other", "mean"]
-    mean = (float(rows[0]["score"]) + float(rows[1]["score"])) / 2
-    assert float(rows[2]["score"]) == pytest.approx(mean)
+    assert [row["spec"] for row in rows] == ["tiny"] * 3 + ["other"] * 3 + ["mean"] * 3
+    found = {(row["spec"], row["column"]): float(row["spearman"]) for row in rows}
+    for column in ("score", "params", "macs"):
+        assert found["mean", column] == pytest.approx((found["tiny", column] + found["other", column]) / 2)
+    assert float(rows[0]["low"]) <= found["tiny", "score"] <= float(rows[0]["high"])
+    assert float(rows[0]["ms"]) > 0
     assert cli("score", table, other, "--run", "x").exit_code == 2
 
 
@@ -295,3 +298,17 @@ def test_a_hundred_real_architectures_at_low_fidelity(benchmarks: Path, cli: Cli
     rows = document["rows"]
     expected = stats.spearmanr([-row["score"] for row in rows], [row["metric"] for row in rows]).statistic
     assert document["correlations"][0]["value"] == pytest.approx(expected)
+
+
+def test_rows_of_the_table_that_are_joined_are_said(table: Path, cli: Cli) -> None:
+    lines = Path("table.csv").read_text().splitlines()
+    Path("table.csv").write_text("\n".join([*lines, lines[1], lines[2].split(",")[0] + ","]) + "\n")
+    refused = cli("score", table)
+    assert refused.exit_code == 5
+    assert "line 62: repeats the architecture of line 2" in refused.stderr
+    assert "task.table.repeats: mean" in refused.stderr
+    assert "task.table.missing: skip" in refused.stderr
+    sets = ["task.table.repeats=mean", "task.table.missing=skip", "space.architectures={table: true, sample: 2}"]
+    taken = cli("score", table, *(word for text in sets for word in ("--set", text)))
+    assert taken.exit_code == 0
+    assert "60 architectures of 62 rows: 1 left out without a metric, 1 repeat an architecture" in taken.stderr

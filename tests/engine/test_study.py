@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from eproxyctl.contracts import Goal
 from eproxyctl.engine.samplers import SAMPLERS
-from eproxyctl.engine.study import DiscreteStudy, Finished, journal, masked, shared
+from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, _Lines, journal, masked, shared
 from eproxyctl.errors import RunError
 
 PARAMETERS = {"a": tuple(range(40)), "b": tuple(range(40)), "c": ("x", "y"), "idle": (1, 2, 3)}
@@ -27,49 +29,118 @@ def value(point: str) -> float:
     return hashlib.sha256(point.encode()).digest()[0] / 255
 
 
+def values(asked: Sequence[Asked]) -> list[tuple[float, ...]]:
+    return [(value(one.point),) for one in asked]
+
+
+def two(asked: Sequence[Asked]) -> list[tuple[float, ...]]:
+    """A second objective, to be made small; and one point in nine that diverged."""
+    return [(-math.inf if value(one.point) < 1 / 9 else value(one.point), float(len(one.point))) for one in asked]
+
+
 def study(
-    path: Path, sampler: str, seed: int = 0, parameters: Mapping[str, tuple[object, ...]] = PARAMETERS
+    path: Path,
+    sampler: str,
+    seed: int = 0,
+    parameters: Mapping[str, tuple[object, ...]] = PARAMETERS,
+    batch: int = 1,
 ) -> DiscreteStudy:
-    return DiscreteStudy(journal(path), "s", parameters, sampler, seed, encode)  # type: ignore[arg-type]
+    goals: tuple[Goal, ...] = ("maximize", "minimize") if sampler == "nsga2" else ("maximize",)
+    return DiscreteStudy(journal(path), "s", parameters, sampler, seed, encode, batch=batch, goals=goals)  # type: ignore[arg-type]
+
+
+def judge(sampler: str) -> Callable[[Sequence[Asked]], list[tuple[float, ...]]]:
+    return two if sampler == "nsga2" else values
 
 
 def facts(found: list[Finished]) -> list[tuple[str, float]]:
     return [(f.point, f.value) for f in found]
 
 
+@pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_an_interrupted_study_equals_an_uninterrupted_one(tmp_path: Path, sampler: str) -> None:
-    whole = study(tmp_path / "whole", sampler)
-    list(whole.run(60, value))
+def test_an_interrupted_study_equals_an_uninterrupted_one(
+    tmp_path: Path, sampler: str, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = study(tmp_path / "whole", sampler, batch=batch)
+    list(whole.run(60, judge(sampler)))
     points = [f.point for f in whole.finished()]
     assert len(points) == len(set(points)) == 60
-    for stop in (3, 17, 44, 58):
-        seen = 0
-
-        def dies(point: str, stop: int = stop) -> float:
-            nonlocal seen
-            seen += 1
-            if seen == 5:
-                raise Killed
-            return value(point)
-
-        with pytest.raises(Killed):
-            list(study(tmp_path / "parts", sampler).run(60, dies))
+    for writes in (2, 9, 30, 31, 58, 120):
+        with monkeypatch.context() as patch:
+            dying = study(tmp_path / "parts", sampler, batch=batch)
+            patch.setattr(_Lines, "append_logs", _dies_after(writes))
+            with pytest.raises(Killed):
+                list(dying.run(60, judge(sampler)))
         with (tmp_path / "parts").open("a") as stream:
             stream.write('{"op_code": 4, "half a li')
-        (tmp_path / "parts.lock").symlink_to("nowhere")
-    parts = study(tmp_path / "parts", sampler)
-    list(parts.run(60, value))
-    assert facts(parts.finished()) == facts(whole.finished())
+    parts = study(tmp_path / "parts", sampler, batch=batch)
+    list(parts.run(37, judge(sampler)))
+    list(parts.run(60, judge(sampler)))
+    assert parts.finished() == whole.finished()
+
+
+def _dies_after(writes: int) -> Callable[[_Lines, list[dict[str, object]]], None]:
+    append, left = _Lines.append_logs, iter(range(writes))
+
+    def dies(journal: _Lines, logs: list[dict[str, object]]) -> None:
+        if next(left, None) is None:
+            raise Killed
+        append(journal, logs)
+
+    return dies
+
+
+def test_the_order_of_evaluation_inside_a_batch_changes_nothing(tmp_path: Path) -> None:
+    found = []
+    for order in (1, -1):
+        one = study(tmp_path / str(order), "evolution", batch=7)
+
+        def evaluate(asked: Sequence[Asked], order: int = order) -> list[tuple[float, ...]]:
+            known = {a.point: (value(a.point),) for a in asked[::order]}
+            return [known[a.point] for a in asked]
+
+        list(one.run(80, evaluate))
+        found.append(one.finished())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_not_admitted_costs_nothing(tmp_path: Path, sampler: str) -> None:
+    goals: tuple[Goal, ...] = ("maximize", "minimize") if sampler == "nsga2" else ("maximize",)
+    found = []
+    for folder in ("a", "b"):
+        s = DiscreteStudy(
+            journal(tmp_path / folder),
+            "s",
+            PARAMETERS,
+            sampler,
+            0,
+            encode,
+            admits=lambda choices: int(choices["a"]) % 2 == 1,
+            batch=3,
+            goals=goals,
+        )
+        list(s.run(50, judge(sampler)))
+        found.append(s.finished())
+    assert len(found[0]) == 50
+    assert all(int(f.choices["a"]) % 2 for f in found[0])
+    assert found[0] == found[1]
+
+
+def test_a_study_that_admits_nothing_ends(tmp_path: Path) -> None:
+    none = DiscreteStudy(journal(tmp_path / "b"), "s", PARAMETERS, "random", 0, encode, admits=lambda choices: False)
+    assert list(none.run(20, values)) == []
+    assert list(none.run(20, values)) == []
 
 
 def test_the_total_counts_and_seeds_differ(tmp_path: Path) -> None:
     first = study(tmp_path / "a", "random")
-    assert len(list(first.run(5, value))) == 5
-    assert len(list(first.run(8, value))) == 3
-    assert len(list(first.run(8, value))) == 0
+    assert len(list(first.run(5, values))) == 5
+    assert len(list(first.run(8, values))) == 3
+    assert len(list(first.run(8, values))) == 0
     other = study(tmp_path / "b", "random", seed=1)
-    list(other.run(8, value))
+    list(other.run(8, values))
     assert facts(other.finished()) != facts(first.finished())
 
 
@@ -77,8 +148,8 @@ def test_the_total_counts_and_seeds_differ(tmp_path: Path) -> None:
 def test_a_small_space_ends_as_exhausted(tmp_path: Path, sampler: str) -> None:
     few = {"a": (0, 1), "b": (0,), "c": ("x",), "idle": (1, 2, 3)}
     small = study(tmp_path / "a", sampler, parameters=few)
-    assert sorted(f.point for f in small.run(50, value)) == ["0-0-x", "1-0-x"]
-    assert list(small.run(50, value)) == []
+    assert sorted(f.point for f in small.run(50, judge(sampler))) == ["0-0-x", "1-0-x"]
+    assert list(small.run(50, judge(sampler))) == []
 
 
 def test_evolution_finds_better_points_than_chance(tmp_path: Path) -> None:
@@ -90,13 +161,13 @@ def test_evolution_finds_better_points_than_chance(tmp_path: Path) -> None:
     best = {}
     for sampler in ("evolution", "random"):
         s = DiscreteStudy(journal(tmp_path / sampler), "s", wide, sampler, 0, ones)
-        best[sampler] = max(f.value for f in s.run(100, lambda point: point.count("1")))
+        best[sampler] = max(f.value for f in s.run(100, lambda asked: [(float(a.point.count("1")),) for a in asked]))
     assert best["evolution"] > best["random"]
 
 
 def test_sqlite_and_a_password_that_is_never_shown(tmp_path: Path) -> None:
     s = DiscreteStudy(shared(f"sqlite:///{tmp_path}/s.db"), "s", PARAMETERS, "random", 0, encode)
-    assert len(list(s.run(4, value))) == 4
+    assert len(list(s.run(4, values))) == 4
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/x"
     assert "secret" not in masked(url)
     with pytest.raises(RunError) as caught:

@@ -21,6 +21,7 @@ from eproxyctl.spaces.nasbench201 import NasBench201Space
 SPACE = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 4, "cells": 1}))
 INPUTS = torch.randn(4, 3, 16, 16, generator=generator(0))
 BATCHES = Batches(INPUTS)
+POOLS = "|avg_pool_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 SMALL = {"branches": [{"transform_channels": 16, "target_channels": 8, "features": ["dot"]}], "learning_rate": 0.05}
 
 
@@ -32,10 +33,11 @@ def network(key: str = SPACE.example, space: NasBench201Space = SPACE):  # type:
     return materialise(lambda: space.build(key, (3, 16, 16), 10))
 
 
-def test_the_fast_path_equals_the_plain_reading() -> None:
+@pytest.mark.parametrize("key", [SPACE.example, SPACE.largest(), POOLS])
+def test_the_fast_path_equals_the_plain_reading(key: str) -> None:
     one = proxy()
-    trace = one.score(network(), BATCHES, Seed(1, 2)).trace
-    module = network()
+    trace = one.score(network(key), BATCHES, Seed(1, 2)).trace
+    module = network(key)
     initialise(as_module(module), "default", generator(2))
     task = draw(INPUTS, 1, one.options)
     transform = _transforms(module.channels, task, 1, one.options)[0]

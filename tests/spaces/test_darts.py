@@ -36,9 +36,9 @@ def test_notation_is_read_in_every_spelling_and_printed() -> None:
     space = darts()
     key = space.parse(DARTS_V2)
     assert key == DartsSpace.example
-    assert space.parse(space.genotype(key)) == key
+    assert space.parse(space.notation(key)) == key
     assert space.parse(DARTS_V2.replace("range(2, 6)", "list(range(2, 6))")) == key
-    assert space.genotype(key).startswith("Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)")
+    assert space.notation(key).startswith("Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)")
     assert space.parse({"genotype": DARTS_V2, "width": 16, "depth": 8}) == key.replace("36x20", "16x8")
 
 

@@ -144,7 +144,7 @@ def test_drawn_keys_round_trip(family: str, seed: int) -> None:
     assert spaces.parse(f" {k}\n") == k
     assert k.isascii()
     assert not set(k) & set(", \t\n\"'")
-    assert spaces.parse(spaces.genotype(k)).split("-")[1:] == k.split("-")[1:]
+    assert spaces.parse(spaces.notation(k)).split("-")[1:] == k.split("-")[1:]
 
 
 @given(st.sampled_from(BASES), st.integers(0, 10**6), st.data())

@@ -1,0 +1,158 @@
+"""`eproxyctl search`: find architectures that score best within limits on their size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eproxyctl.cli import common, output
+from eproxyctl.cli.failures import say
+from eproxyctl.cli.progress import progress
+from eproxyctl.cli.validate import resolved
+
+if TYPE_CHECKING:
+    from eproxyctl.engine.plan import Plan
+    from eproxyctl.engine.rows import Row
+    from eproxyctl.search import Found
+
+TOP = "top.csv"
+RESULT = "result.json"
+
+
+def search(
+    spec: common.OneSpec = None,
+    evaluations: Annotated[
+        int | None,
+        typer.Option("--evaluations", "-n", min=1, help="Architectures scored in total.", show_default="500"),
+    ] = None,
+    run: common.Run = None,
+    storage: common.Storage = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Architectures shown.")] = 10,
+    workers: common.WorkersFlag = None,
+    format: common.FormatFlag = None,
+    out: common.Output = None,
+    sets: common.Sets = None,
+    seed: common.SeedFlag = None,
+    device: common.DeviceFlag = None,
+    data: common.Data = None,
+    plugin_folders: common.PluginFolders = None,
+    no_plugins: common.NoPlugins = False,
+) -> None:
+    """Find the architectures that score best, within limits on params and macs.
+
+    Architectures are proposed by aging evolution (or tpe, random, nsga2), eight at a time, and scored over the workers;
+    equal ones are paid for once, ones over `search.limits` not at all. Ends with the top list, for nsga2 with the best
+    score at every size; with a metric table also the true metric, its rank and the regret. The same command continues
+    to the total of evaluations. A proxy that `dps` tuned is used with --set proxy=runs/<spec>/dps/proxy.yaml.
+
+    Example: eproxyctl search spec.yaml --evaluations 200 --set search.limits.params=1e6
+    """
+    from eproxyctl.engine.plan import prepare
+
+    request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
+    request = request.overriding("--evaluations", "search.evaluations", evaluations)
+    path = common.spec_paths([spec] if spec else None)[0]
+    chosen = output.choose(format, out)
+    plan = prepare(request.load(path), request.registry, request.sources)
+    folder = run or Path("runs") / plan.loaded.name / "search"
+    found, ranked = _search(plan, folder, storage, common.cores(workers))
+    kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
+    title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
+    output.write(_records(plan, ranked[:top]), chosen, out, title=title)
+    _say_more(plan, found, ranked, folder)
+    if any(row.status == "failed" for row in found.rows):
+        say("some architectures failed; rows.jsonl in the run directory says why", style="yellow")
+        raise typer.Exit(1)
+
+
+def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tuple[Found, list[Row]]:
+    """All that was found, and the top list; both are in the run directory when this returns."""
+    from eproxyctl import search as searching
+    from eproxyctl.engine import study as studies
+    from eproxyctl.engine.executors import Workers
+    from eproxyctl.engine.plan import identity
+    from eproxyctl.engine.rundir import RunDirectory, write
+    from eproxyctl.engine.scoring import settle
+
+    options = plan.spec.search
+    own = options.model_dump(exclude={"evaluations", "minutes"})
+    names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
+    name = "search-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
+    with (
+        RunDirectory(folder, "search", names, files, plan.origins),
+        Workers(min(workers, options.batch)) as pool,
+        progress(f"search {plan.loaded.name}", options.evaluations) as advance,
+    ):
+        evaluator = searching.Evaluator(plan, folder, pool, advance)
+        for _ in range(min(options.evaluations, evaluator.paid)):
+            advance()
+        try:
+            found = searching.explore(
+                plan,
+                evaluator,
+                lambda: studies.shared(storage) if storage else studies.journal(folder / "study.journal"),
+                name,
+            )
+        finally:
+            evaluator.close()
+        settle(folder, {row.key: place for place, row in enumerate(found.rows)}, {})
+        ranked = searching.best_first(found.rows, evaluator.value)
+        if options.against:
+            ranked = searching.front(found.rows, evaluator.value, options.against)
+        records = _records(plan, ranked)
+        write(folder / TOP, output.text(records, output.Format.csv))
+        write(folder / RESULT, json.dumps(_result(plan, found, records), indent=2) + "\n")
+    return found, ranked
+
+
+def _records(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows as a person or program reads them; what the metric table knows where there is one."""
+    records = []
+    for rank, row in enumerate(rows, start=1):
+        record = {"rank": rank, "key": row.key, "score": row.score, "params": row.params, "macs": row.macs}
+        if plan.table:
+            truth = plan.table.truth(row.key)
+            record["metric"] = truth.metric if truth else None
+            record["true_rank"] = truth.rank if truth else None
+            record["regret"] = truth.regret if truth else None
+        records.append(record | {"status": row.status})
+    return records
+
+
+def _result(plan: Plan, found: Found, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """result.json: the top list, and what `export` needs to build its networks without the task's data."""
+    return {
+        "evaluations": len(found.rows),
+        "ended": found.ended,
+        "failed": sum(row.status == "failed" for row in found.rows),
+        "diverged": sum(row.status == "diverged" for row in found.rows),
+        "notation": plan.space.notation(records[0]["key"]),
+        "top": [output.plain(record) for record in records],
+        "network": {
+            "space": json.loads(plan.context.space),
+            "shape": plan.context.shape,
+            "outputs": plan.context.outputs,
+            "seed": plan.spec.seed,
+        },
+    }
+
+
+def _say_more(plan: Plan, found: Found, ranked: Sequence[Row], folder: Path) -> None:
+    """On stderr: why it ended early, the winner in its usual notation, how long it took, and what comes next."""
+    from eproxyctl.engine.rundir import lines
+    from eproxyctl.engine.scoring import TIMINGS
+
+    if found.ended:
+        say(f"{found.ended}; {len(found.rows)} of {plan.spec.search.evaluations} evaluations", style="yellow")
+    best = ranked[0].key if ranked else ""
+    if best and (notation := plan.space.notation(best)) != best:
+        say(f"best: {notation}")
+    seconds = sum(line["seconds"] for line in lines(folder / TIMINGS))
+    say(f"scoring took {seconds:,.0f} s of one core in all; every architecture: {folder / TOP}", always=False)
+    say(f"next: eproxyctl export {folder} --top 1", always=False)

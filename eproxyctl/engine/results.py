@@ -1,0 +1,99 @@
+"""What a finished run leaves for other commands: its scores as a table, and what the columns mean.
+
+scores.csv     key, a column for each proxy, params, macs, metric
+scores.json    which way each column goes, the metric's goal and table, keys that a proxy was tuned on
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eproxyctl.engine import rundir
+from eproxyctl.engine.plan import Plan
+from eproxyctl.engine.rows import Row
+from eproxyctl.engine.scoring import TIMINGS, names
+from eproxyctl.errors import RunError
+
+SCORES, MEANING = "scores.csv", "scores.json"
+SIZES = ("params", "macs")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished run as it was read back.
+
+    Attributes:
+        columns: name → key → score, None where the architecture has none.
+        higher_is_better: of each column.
+        metric: key → metric, as the table has it.
+        goal: `maximize` or `minimize`.
+        table: digest of the metric table, empty without one.
+        tuned: keys equal to one that a proxy was tuned on.
+    """
+
+    columns: Mapping[str, Mapping[str, float | None]]
+    higher_is_better: Mapping[str, bool]
+    metric: Mapping[str, float]
+    goal: str
+    table: str
+    tuned: frozenset[str]
+
+
+def write(plan: Plan, found: Sequence[Sequence[Row]], folder: Path, excluded: frozenset[str]) -> None:
+    """Write both files; each is replaced at once."""
+    named = names(plan)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["key", *named, *SIZES, "metric"])
+    for rows in zip(*found, strict=True):
+        first = rows[0]
+        metric = plan.table.metric.get(first.key) if plan.table else None
+        values = [*(row.score for row in rows), first.params, first.macs, metric]
+        writer.writerow([first.key, *("" if value is None else repr(value) for value in values)])
+    meaning = {
+        "columns": {name: proxy.higher_is_better for name, proxy in zip(named, plan.proxies, strict=True)},
+        "goal": plan.task.goal,
+        "table": plan.table.sha256 if plan.table else "",
+        "tuned": [row.key for row in found[0] if excluded and plan.space.canonical(row.key) in excluded],
+    }
+    rundir.write(folder / SCORES, stream.getvalue())
+    rundir.write(folder / MEANING, json.dumps(meaning, indent=1) + "\n")
+
+
+def read(folder: Path) -> Results:
+    """The results of a run of `score`.
+
+    Raises:
+        RunError: no run directory, or one whose run has not finished.
+    """
+    try:
+        meaning = json.loads((folder / MEANING).read_text("utf-8"))
+        with (folder / SCORES).open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        stamp = rundir.read_stamp(folder)
+        if stamp is None:
+            raise RunError(f"{folder} is no run directory", hint="eproxyctl runs lists them") from None
+        if stamp.get("command") != "score":
+            raise RunError(f"{folder} belongs to `eproxyctl {stamp.get('command')}`, not to score") from None
+        raise RunError(f"the run in {folder} has not finished", hint="run the same command again") from None
+    except ValueError:
+        raise RunError(f"{folder / MEANING} is damaged", hint="run the same command again") from None
+    directions = {**meaning["columns"], **dict.fromkeys(SIZES, True)}
+    columns = {name: {r["key"]: float(r[name]) if r[name] else None for r in rows} for name in directions}
+    metric = {row["key"]: float(row["metric"]) for row in rows if row["metric"]}
+    return Results(columns, directions, metric, meaning["goal"], meaning["table"], frozenset(meaning["tuned"]))
+
+
+def milliseconds(folder: Path) -> dict[str, float]:
+    """Median milliseconds an architecture of each kind of proxy."""
+    seconds: dict[str, list[float]] = {}
+    for line in rundir.lines(folder / TIMINGS):
+        seconds.setdefault(line["proxy"], []).append(line["seconds"])
+    return {kind: round(1000 * statistics.median(values), 2) for kind, values in seconds.items()}

@@ -1,0 +1,250 @@
+"""An architecture as a network that needs no eproxyctl: Python source, torch.export, ONNX, weights as safetensors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from eproxyctl.contracts import Seed, Space
+from eproxyctl.engine import rundir
+from eproxyctl.engine.worker import parse_section
+from eproxyctl.errors import DataError, RunError, UsageError
+from eproxyctl.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Format = Literal["python", "pt2", "onnx"]
+SUFFIX: dict[Format, str] = {"python": ".py", "pt2": ".pt2", "onnx": ".onnx"}
+TOLERANCE = 1e-4
+"""By how much the written network may differ from ours: average pooling is summed in another order."""
+WEIGHTS = """
+Trained weights, parameter by parameter, are in {file}:
+
+    from safetensors.torch import load_file
+
+    network = Network()
+    network.load_state_dict(load_file("{file}"))
+    network.eval()
+"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: an architecture of a space, for inputs of a shape (channels, *spatial)."""
+
+    space: Space
+    key: str
+    shape: tuple[int, ...]
+    outputs: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Trained weights by parameter, and what their file says of them."""
+
+    values: dict[str, torch.Tensor]
+    metadata: dict[str, str]
+
+
+def read_run(folder: Path, registry: Registry) -> tuple[Subject, list[str]]:
+    """The best architecture of a search, and the keys of its top list.
+
+    Raises:
+        RunError: no run of `search`, or one that is not finished.
+    """
+    stamp = rundir.read_stamp(folder)
+    if stamp is None or stamp.get("command") != "search":
+        raise RunError(f"{folder} is no run of `eproxyctl search`", hint="or name --spec SPEC --architecture KEY")
+    try:
+        result = json.loads((folder / "result.json").read_text("utf-8"))
+        network, keys = result["network"], [str(record["key"]) for record in result["top"]]
+        space = registry.create("space", parse_section(registry, "space", json.dumps(network["space"])))
+        return Subject(space, keys[0], tuple(network["shape"]), network["outputs"], network["seed"]), keys
+    except (OSError, ValueError, KeyError, IndexError):
+        raise RunError(f"{folder} has no top list yet", hint="run the same `eproxyctl search` to its end") from None
+
+
+def read_weights(path: Path) -> Weights:
+    """Weights from a safetensors file.
+
+    Raises:
+        DataError: no such file, or another format.
+    """
+    require("safetensors", "--weights")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Weights({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot read weights from {path}: {error}") from None
+
+
+def require(package: str, wanted: str) -> None:
+    """Raises UsageError where an optional package is not there."""
+    if find_spec(package) is None:
+        raise UsageError(f"{wanted} needs the package {package}", hint="pip install 'eproxyctl[export]'")
+
+
+def export(subject: Subject, folder: Path, name: str, format: Format, weights: Weights | None = None) -> list[Path]:
+    """Write the network; what was written is read back and gives the same outputs.
+
+    Args:
+        folder: made where it does not exist.
+        name: of the files, without suffix.
+        format: `python` writes weights beside the source, where there are any; the others hold them.
+
+    Raises:
+        DataError: weights of another architecture, or a network that cannot be written down.
+    """
+    with rundir.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    network = build(subject, weights)
+    path = folder / f"{name}{SUFFIX[format]}"
+    text = _source(subject, name, weights)
+    if format != "python":
+        with TemporaryDirectory() as temporary:
+            file = Path(temporary, "network.py")
+            file.write_text(text, "utf-8")
+            written = _checked(load(file), network, subject)
+        with rundir.explained(path):
+            (_pt2 if format == "pt2" else _onnx)(written, subject.shape, path)
+        return [path]
+    rundir.write(path, text)
+    _checked(load(path), network, subject)
+    return [path, *([_save(path.with_suffix(".safetensors"), subject, weights)] if weights else [])]
+
+
+def build(subject: Subject, weights: Weights | None = None) -> nn.Module:
+    """Our network in evaluation mode, with these weights or with those drawn from the seed.
+
+    Raises:
+        DataError: weights of another architecture.
+    """
+    from eproxyctl.networks.initialise import generator, initialise
+    from eproxyctl.networks.size import as_module, materialise
+
+    network = as_module(materialise(lambda: subject.space.build(subject.key, subject.shape, subject.outputs)))
+    canonical = subject.space.canonical
+    initialise(network, "default", generator(Seed.of(subject.seed, canonical(subject.key)).weights))
+    if weights:
+        key = weights.metadata.get("key")
+        if key is not None and canonical(key) != canonical(subject.key):
+            raise DataError(f"the weights are those of {key}", hint=f"--architecture '{key}'")
+        try:
+            network.load_state_dict(weights.values)
+        except RuntimeError as error:
+            cause = str(error).splitlines()[1].strip()[:200] if "\n" in str(error) else str(error)[:200]
+            raise DataError(f"the weights do not fit {subject.key}: {cause}") from None
+    return network.eval()
+
+
+def load(path: Path) -> nn.Module:
+    """The network that a written file defines."""
+    spec = importlib.util.spec_from_file_location(f"_exported_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    network: nn.Module = module.Network()
+    return network
+
+
+def _source(subject: Subject, name: str, weights: Weights | None) -> str:
+    import torch
+
+    from eproxyctl.networks.size import as_module, count
+    from eproxyctl.networks.source import source
+    from eproxyctl.networks.tracing import Unsupported
+
+    space, key, shape, outputs = subject.space, subject.key, subject.shape, subject.outputs
+    params, macs = count(lambda: space.build(key, shape, outputs), shape)
+    lines = [
+        f"An architecture of {space.kind}: takes [batch, {', '.join(map(str, shape))}], gives [batch, {outputs}].",
+        "",
+        f"{space.notation(key)}",
+        "",
+        f"{params:,} parameters, {macs:,} multiply-adds; without parts that no output depends on.",
+    ]
+    if weights:
+        lines.append(WEIGHTS.format(file=f"{name}.safetensors").rstrip())
+        if "mean" in weights.metadata and "std" in weights.metadata:
+            mean, std = weights.metadata["mean"], weights.metadata["std"]
+            lines += ["", f"Inputs are in 0…1, then (input - mean) / std a channel: mean {mean}, std {std}."]
+    with torch.device("meta"):
+        network = as_module(space.build(key, shape, outputs))
+    try:
+        return source(network, shape, "\n".join(lines) + "\n")
+    except Unsupported as error:
+        raise DataError(f"{key} cannot be written as source: {error}") from None
+
+
+def _checked(written: nn.Module, network: nn.Module, subject: Subject) -> nn.Module:
+    """The written network with our weights, if it gives our outputs."""
+    import torch
+
+    written.load_state_dict(network.state_dict())
+    written.eval()
+    inputs = torch.randn(2, *subject.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours, theirs = network(inputs), written(inputs)
+    if not torch.allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE):
+        raise DataError(f"the written network of {subject.key} differs from ours", hint="please report this")
+    return written
+
+
+def _save(path: Path, subject: Subject, weights: Weights) -> Path:
+    from safetensors.torch import save
+
+    data = save(weights.values, weights.metadata | {"key": subject.key})
+    with rundir.explained(path):
+        path.write_bytes(data)
+    return path
+
+
+def _pt2(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    import torch
+
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, path)
+
+
+def _onnx(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    for package in ("onnx", "onnxscript"):
+        require(package, "--format onnx")
+    import torch
+
+    batch = torch.export.Dim("batch", min=1)
+    logger = logging.getLogger("torch.onnx")  # it warns of packages that are not needed
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, *shape),),
+            path,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=({0: batch},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    logger.setLevel(level)

@@ -1,0 +1,59 @@
+"""Sequences: one minibatch, drawn once from a seed."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from eproxyctl.contracts import FULL, Batches, Fidelity, Task, TaskOptions, derive
+from eproxyctl.errors import DataError
+from eproxyctl.tasks.sequence_sources import Digits, Source
+
+
+class SequencesTask(Task):
+    """Sequences [C, L] from embedded digits or text, a text file or an npz archive, for spaces of rank 1.
+
+    A minibatch is drawn once from the seed: sequences, or windows of them where `length` is shorter. Values are
+    normalised per channel to mean 0 and standard deviation 1 over the minibatch; one-hot tokens are left as they are,
+    so that the first layer looks them up. All architectures see the same one.
+    """
+
+    kind = "sequences"
+
+    class Options(TaskOptions):
+        source: Source = Digits()
+        batch_size: PositiveInt = Field(16, description="sequences in a minibatch")
+        length: PositiveInt | None = Field(None, le=65_536, description="steps; unset: the source's, 32 of a text")
+        outputs: PositiveInt | None = Field(None, description="classes of the full network; unset: the source's, or 10")
+
+    options: Options
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        channels, length = self.options.source.shape()
+        return channels, self.options.length or length
+
+    @property
+    def outputs(self) -> int:
+        return self.options.outputs or self.options.source.classes() or 10
+
+    def files(self) -> tuple[str, ...]:
+        path = getattr(self.options.source, "path", None)
+        return (path,) if path else ()
+
+    def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
+        import torch
+
+        source, generator = self.options.source, random.Random(derive(seed, "minibatch"))
+        size = (fidelity.batch or self.options.batch_size) * n
+        values, labels = source.draw(size, fidelity.resolution or self.shape[1], generator)
+        if not source.tokens:
+            spread = values.std(axis=(0, 2), keepdims=True)
+            if not spread.any():
+                raise DataError("the minibatch is constant: nothing to normalise", hint="use other sequences")
+            # A channel may be constant by nature, as the margin of the digits; it says nothing and becomes 0.
+            values = (values - values.mean(axis=(0, 2), keepdims=True)) / np.where(spread, spread, 1)
+        inputs = torch.from_numpy(values.astype(np.float32))
+        return Batches(inputs, None if labels is None else torch.tensor(labels))

@@ -1,0 +1,210 @@
+"""`search` from the outside: the same list for any number of workers and after a kill, nothing paid twice."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli, spawn
+
+from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+CHEAP = ("--set", "proxy.kind=params")
+SPACE = NasBench201Space(NasBench201Space.Options())
+
+
+def records(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def rows(folder: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(folder, "rows.jsonl").read_text().splitlines()]
+
+
+def few(tiny: Path, text: str) -> None:
+    """A plugin with a space of a few architectures."""
+    (tiny.parent / "plugins").mkdir()
+    (tiny.parent / "plugins" / "few.py").write_text(text)
+
+
+def test_the_top_list_its_files_and_what_comes_next(table: Path, cli: Cli) -> None:
+    result = cli("search", table, *CHEAP, "--evaluations", 60, "--top", 5)
+    assert result.exit_code == 0
+    shown, kept = records(result.stdout), records(Path("runs/tiny/search/top.csv").read_text())
+    assert len(shown) == 5
+    assert len(kept) == 60
+    assert shown == kept[:5]
+    scores = [float(row["score"]) for row in kept]
+    assert scores == sorted(scores, reverse=True)
+    assert len({SPACE.canonical(row["key"]) for row in kept}) == 60
+    document = json.loads(Path("runs/tiny/search/result.json").read_text())
+    assert document["top"][0]["key"] == shown[0]["key"]
+    assert document["evaluations"] == 60
+    known = dict(csv.reader((table.parent / "table.csv").read_text().splitlines()))
+    values = sorted((float(value) for key, value in known.items() if key != "key"), reverse=True)
+    met = [row for row in kept if row["metric"]]
+    assert met
+    for row in met:
+        value = float(known[row["key"]])
+        assert float(row["metric"]) == value
+        assert int(row["true_rank"]) == values.index(value) + 1
+        assert float(row["regret"]) == pytest.approx(values[0] - value)
+    assert all(row["key"] not in known for row in kept if not row["metric"])
+
+
+@pytest.mark.parametrize("sampler", ["evolution", "nsga2"])
+def test_evaluations_are_a_total_and_workers_change_nothing(tiny: Path, cli: Cli, sampler: str) -> None:
+    args = ["search", tiny, "--set", "proxy.kind=naswot", "--set", f"search.sampler={sampler}"]
+    if sampler == "nsga2":
+        args += ["--set", "search.against=params"]
+    cli(*args, "-n", 13, "--run", "steps")
+    stepped = cli(*args, "-n", 45, "--run", "steps")
+    once = cli(*args, "-n", 45, "--run", "once", "--workers", 1)
+    assert stepped.exit_code == once.exit_code == 0
+    assert stepped.stdout == once.stdout
+    for name in ("top.csv", "result.json", "rows.jsonl"):
+        assert Path("steps", name).read_bytes() == Path("once", name).read_bytes()
+
+
+def test_killed_twice_it_ends_with_the_same_list_and_pays_nothing_twice(tiny: Path, cli: Cli) -> None:
+    args = ("search", tiny, "--set", "proxy.kind=naswot", "-n", 46)
+    assert cli(*args, "--run", "whole").exit_code == 0
+    found = Path("killed/rows.jsonl")
+    for wanted in (11, 37):
+        process = spawn(*args, "--run", "killed", "--workers", 0, cwd=tiny.parent)
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and (not found.exists() or found.read_bytes().count(b"\n") < wanted):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    paid = [SPACE.canonical(row["key"]) for row in rows("killed")]
+    assert len(paid) == len(set(paid)) < 46
+    assert cli(*args, "--run", "killed").exit_code == 0
+    for name in ("top.csv", "result.json", "rows.jsonl"):
+        assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
+    timed = [json.loads(line)["key"] for line in Path("killed/timings.jsonl").read_text().splitlines()]
+    assert len(timed) <= len(set(timed)) + 2  # a kill may come between a row and its time, never pay a row twice
+
+
+def test_limits_are_kept_before_anything_is_scored(tiny: Path, cli: Cli) -> None:
+    sizes = [
+        row["params"] for row in map(json.loads, cli("score", tiny, *CHEAP, "--format", "jsonl").stdout.splitlines())
+    ]
+    limit = sorted(sizes)[2]
+    args = ("search", tiny, *CHEAP, "-n", 20, "--set", f"search.limits.params={limit}")
+    assert cli(*args).exit_code == 0
+    assert len(rows("runs/tiny/search")) == 20
+    assert all(row["params"] <= limit for row in rows("runs/tiny/search"))
+    few(tiny, FEW)
+    args = ("search", tiny, *CHEAP, "--set", "space.kind=few", "--set", "search.limits.macs=10")
+    none = cli(*args, "--run", "none")
+    assert none.exit_code == 3
+    assert "no architecture that was drawn is within search.limits; the smallest have" in none.stderr
+    assert not rows("none")
+
+
+def test_nsga2_ends_with_a_front(tiny: Path, cli: Cli) -> None:
+    goals = ("--set", "search.sampler=nsga2", "--set", "search.against=macs")
+    result = cli("search", tiny, "--set", "proxy.kind=naswot", *goals, "-n", 50)
+    assert result.exit_code == 0
+    found = [(float(r["score"]), int(r["macs"])) for r in records(Path("runs/tiny/search/top.csv").read_text())]
+    assert found == sorted(found, reverse=True)
+    assert len({macs for _, macs in found}) == len(found) > 1
+    for row in rows("runs/tiny/search"):
+        assert row["score"] is None or any(score >= row["score"] and macs <= row["macs"] for score, macs in found)
+    alone = cli("search", tiny, "--set", "search.sampler=nsga2")
+    assert alone.exit_code == 3
+    assert "set both sampler: nsga2 and against: params" in alone.stderr
+
+
+def test_a_space_is_exhausted_and_the_time_is_up(tiny: Path, cli: Cli) -> None:
+    few(tiny, FEW)
+    result = cli("search", tiny, *CHEAP, "--set", "space.kind=few")
+    assert result.exit_code == 0
+    assert "exhausted" in result.stderr
+    assert "6 of 500 evaluations" in result.stderr
+    late = cli("search", tiny, *CHEAP, "--set", "search.minutes=1e-6", "--run", "late")
+    assert late.exit_code == 0
+    assert "the time is up; 8 of 500 evaluations" in late.stderr
+    assert len(rows("late")) == 8
+
+
+@pytest.mark.parametrize("extra", [(), ("--set", "search.limits.params=250")])
+def test_a_space_without_choices_is_gone_through(tiny: Path, cli: Cli, extra: Sequence[str]) -> None:
+    few(tiny, FEW.replace("return {'width': WIDTHS}", "return {}"))
+    args = ("search", tiny, *CHEAP, "--set", "space.kind=few", *extra)
+    cli(*args, "-n", 3, "--run", "steps")
+    stepped, once = cli(*args, "--run", "steps"), cli(*args, "--run", "once")
+    assert stepped.stdout == once.stdout
+    widths = [int(row["key"]) for row in records(once.stdout)]
+    assert widths == sorted(widths, reverse=True)
+    assert len(widths) == (3 if extra else 6)
+    assert all(row["params"] <= 250 for row in rows("once")) if extra else len(rows("once")) == 6
+
+
+def test_a_failed_architecture_is_said_and_ranks_last(tiny: Path, cli: Cli) -> None:
+    plugin = tiny.parent / "plugins"
+    plugin.mkdir()
+    (plugin / "few.py").write_text(
+        FEW.replace("        from torch", "        assert key != '12', 'no'\n        from torch")
+    )
+    result = cli("search", tiny, *CHEAP, "--set", "space.kind=few")
+    assert result.exit_code == 1
+    assert [row["status"] for row in records(result.stdout)] == ["ok"] * 5 + ["failed"]
+
+
+FEW = """\
+from eproxyctl import InvalidArchitecture, Space
+
+WIDTHS = (2, 4, 6, 8, 10, 12, 14)
+
+
+class Few(Space):
+    "One convolution of some width; 14 is none."
+    kind = "few"
+
+    def parameters(self):
+        return {'width': WIDTHS}
+
+    def encode(self, choices):
+        if choices["width"] == 14:
+            raise InvalidArchitecture("too wide")
+        return str(choices["width"])
+
+    def choices(self, key):
+        return {"width": int(key)}
+
+    def parse(self, notation):
+        return str(notation)
+
+    def largest(self):
+        return "10"
+
+    def keys(self):
+        return iter(map(str, WIDTHS[:-1]))
+
+    def build(self, key, shape, outputs, fidelity=None, *, pruned=True):
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.channels = (int(key),)
+                self.conv = nn.Conv2d(shape[0], int(key), 3, padding=1)
+                self.linear = nn.Linear(int(key), outputs)
+
+            def features(self, batch):
+                return [self.conv(batch)]
+
+            def forward(self, batch):
+                return self.linear(self.features(batch)[0].relu().mean((2, 3)))
+
+        return Net()
+"""
