@@ -402,6 +402,18 @@ class Score:
     trace: Trace = ()
 
 
+Features = Mapping[str, Sequence[float]]
+"""Named values of architectures, one an architecture: `size.params`, `size.macs` and the traits of their space."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a proxy learns from: its members' values and the features of some architectures."""
+
+    traces: Sequence[Trace]
+    features: Features
+
+
 class Provenance(Options):
     """How DPS found a proxy, and which architectures must stay out of every later correlation."""
 
@@ -431,6 +443,8 @@ class Proxy(ABC):
     Options: ClassVar[type[ProxyOptions]] = ProxyOptions
     higher_is_better: ClassVar[bool] = True
     needs: ClassVar[Needs] = Needs()
+    learns: ClassVar[bool] = False
+    """True: `dps` calls `learn`."""
     relative: ClassVar[bool] = False
     """True: a score is a rank among the architectures scored together, made by `together`."""
 
@@ -457,11 +471,27 @@ class Proxy(ABC):
         """The proxies it is made of; the engine scores with each and hands over their values as the trace."""
         return ()
 
-    def together(self, traces: Sequence[Trace]) -> list[float]:
+    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
         """The values of architectures scored together.
 
         Args:
             traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+            features: what is known of the same architectures without scoring them: sizes and traits.
+        """
+        raise NotImplementedError
+
+    # Optional: a proxy that `learns` from the training architectures of the metric table, instead of being searched.
+
+    def ready(self) -> None:  # noqa: B027 - most proxies always are
+        """Raises DataError where it cannot score before it has learned."""
+
+    def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:
+        """These options with what was learned.
+
+        Args:
+            known: the training architectures.
+            metric: of each, higher is better.
+            every: all architectures there are, whose metric it is not told.
         """
         raise NotImplementedError
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.contracts import Proxy, ProxyOptions, Readout
+from eproxyctl.contracts import Known, Proxy, ProxyOptions, Readout
 from eproxyctl.engine import rundir
-from eproxyctl.engine.columns import column, sections
+from eproxyctl.engine.columns import column, known_of, sections, traced
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
@@ -25,7 +25,9 @@ from eproxyctl.engine.study import DiscreteStudy, Finished
 from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, estimate, ranked
+from eproxyctl.registry import kind_of
 
+SIZES = ("params", "macs")
 UNDEFINED = -1.0
 """Fitness of settings that rank nothing: all scores equal, or none finite."""
 ADD_TABLE = """add three lines under `task:` in the spec:
@@ -123,6 +125,15 @@ class Search:
 
     def rows(self, section: str, keys: Sequence[str]) -> list[Row]:
         """Rows of a proxy's section for each key, trained where they are not yet there."""
+        return column(self.proxy(section), self.plan.space, self.plan.registry, self._members(section, keys))
+
+    def known(self, section: str, keys: Sequence[str]) -> Known:
+        """What a proxy that learns may learn from."""
+        space, registry = self.plan.space, self.plan.registry
+        return known_of(traced(self.proxy(section), space, registry, self._members(section, keys)), space)
+
+    def _members(self, section: str, keys: Sequence[str]) -> dict[str, list[Row]]:
+        """By section, the rows of the proxies that score networks themselves."""
         proxy, registry = self.proxy(section), self.plan.registry
         wanted = sections([proxy], registry)
         points = [digest(text) for text in wanted]
@@ -137,8 +148,7 @@ class Search:
                 self._log.append(outcome.row.to_json(point=point))
                 self._rows[point, job.key] = outcome.row
                 self._done()
-        found = {text: [self._rows[point, key] for key in keys] for text, point in zip(wanted, points, strict=True)}
-        return column(proxy, registry, found)
+        return {text: [self._rows[point, key] for key in keys] for text, point in zip(wanted, points, strict=True)}
 
     def metric(self, keys: Sequence[str]) -> Floats:
         """Of each key, higher is better."""
@@ -243,13 +253,42 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
     spec = _clean(plan.proxy.options)
     found.append(_entrant(search, "proxy of the spec", spec, parts.training, parts.held_out))
     rows = {row.key: row for row in search.rows(spec.model_dump_json(), [*parts.training, *parts.held_out])}
-    for size in ("params", "macs"):
+    return found + _sizes(search, parts, rows)
+
+
+def _sizes(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entrant]:
+    found = []
+    for size in SIZES:
         estimates = [
             _estimate(search, ranked([getattr(rows[key], size) for key in keys], higher_is_better=True), keys)
             for keys in (parts.training, parts.held_out)
         ]
         found.append(Entrant(size, estimates[0], estimates[1], None))
     return found
+
+
+def learn(search: Search, parts: Split) -> list[Entrant]:
+    """A proxy that learns, from the training architectures, beside its members and the size columns.
+
+    The scale of each feature is made from training and held-out architectures alike; labels are those of training only.
+    """
+    plan = search.plan
+    section = _clean(plan.proxy.options).model_dump_json()
+    metric = [float(value) for value in search.metric(parts.training)]
+    everything = [*parts.training, *parts.held_out]
+    options = plan.proxy.learn(search.known(section, parts.training), metric, search.known(section, everything))
+    found = [_entrant(search, "result", options, parts.training, parts.held_out)]
+    rows: dict[str, Row] = {}
+    for member in plan.proxy.members():
+        text = _clean(member).model_dump_json()
+        if kind_of(member) not in SIZES:
+            found.append(_entrant(search, _name(member), _clean(member), parts.training, parts.held_out))
+        rows = {row.key: row for row in search.rows(text, everything)}
+    return found + _sizes(search, parts, rows)
+
+
+def _name(options: ProxyOptions) -> str:
+    return options.label or kind_of(options)
 
 
 def with_readout(search: Search, section: str, readout: Readout | None) -> ProxyOptions:

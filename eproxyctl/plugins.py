@@ -38,6 +38,7 @@ BUILTINS = (
     "eproxyctl.proxies.aznas",
     "eproxyctl.proxies.ensemble",
     "eproxyctl.proxies.eproxy",
+    "eproxyctl.proxies.few_shot",
     "eproxyctl.proxies.saliency",
     "eproxyctl.proxies.size",
     "eproxyctl.proxies.zico",

@@ -20,7 +20,7 @@ from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import ProxyOptions
-    from eproxyctl.dps import Entrant, Split
+    from eproxyctl.dps import Entrant, Search, Split
     from eproxyctl.engine.plan import Plan
     from eproxyctl.ranking import Estimate
 
@@ -85,41 +85,54 @@ def _tune(
 ) -> tuple[list[Entrant], Split, int]:
     """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
-    from eproxyctl.engine import study as studies
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
 
     parts = search.split(plan)
-    choices, encode = search.parameters(plan)
+    learns = plan.proxy.learns
     own = plan.spec.dps.model_dump(include={"architectures", "objective", "sampler", "readout"})
     names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    total = plan.spec.dps.trials
+    total = 0 if learns else plan.spec.dps.trials
     rows = (total + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
         RunDirectory(folder, "dps", names, files, plan.origins),
         common.pool(min(workers, len(parts.training)), dask) as pool,
         progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
-        store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")
-        name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
-        study = studies.DiscreteStudy(store, name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
         evaluated = search.Search(plan, folder, pool, advance)
         for _ in range(min(rows, evaluated.paid)):
             advance()
         try:
-            best = search.tune(study, evaluated, parts)
-            if len(best) < total:
-                say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
-            found = search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists)
+            if learns:
+                found = search.learn(evaluated, parts)
+            else:
+                found = _searched(evaluated, parts, names, folder, storage, finalists)
         finally:
             evaluated.close()
-        write(folder / RESULT, result(plan, found, parts, len(best)))
+        write(folder / RESULT, result(plan, found, parts))
         write(folder / "result.json", json.dumps([output.plain(r) for r in _records(found)], indent=2) + "\n")
     return found, parts, evaluated.failed
 
 
-def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> str:
+def _searched(
+    evaluated: Search, parts: Split, names: dict[str, Any], folder: Path, storage: str | None, finalists: int
+) -> list[Entrant]:
+    from eproxyctl import dps as search
+    from eproxyctl.engine import study as studies
+
+    plan = evaluated.plan
+    choices, encode = search.parameters(plan)
+    store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")
+    name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    study = studies.DiscreteStudy(store, name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
+    best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
+    if len(best) < total:
+        say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
+    return search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists)
+
+
+def result(plan: Plan, found: Sequence[Entrant], parts: Split) -> str:
     """proxy.yaml: the best settings, how they were found, and which architectures must stay out of correlations."""
     from ruamel.yaml import YAML
 
@@ -142,11 +155,19 @@ def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> s
     header = [
         f"A proxy tuned by `eproxyctl dps` on {len(parts.training)} architectures of '{plan.space.kind}'.",
         f"Use it as `proxy: {RESULT}` in a spec; the architectures it was tuned on are then left out of correlations.",
-        f"Found as {best.name} of {trials} ({plan.spec.dps.sampler}, seed {plan.spec.seed}). "
-        f"{plan.spec.dps.objective}, 95 % intervals:",
+        f"{_origin(plan, best)} (seed {plan.spec.seed}). {plan.spec.dps.objective}, 95 % intervals:",
         *(f"  {e.name:<18} training {_text(e.training)}  held-out {_text(e.held_out)}" for e in found if e.held_out),
     ]
     return "".join(f"# {line}\n" for line in header) + stream.getvalue()
+
+
+def _origin(plan: Plan, best: Entrant) -> str:
+    """How the result came about."""
+    choice = getattr(best.options, "choice", None)
+    if choice is None:
+        return f"Found as {best.name} of {plan.spec.dps.trials} by {plan.spec.dps.sampler}"
+    validated = ", ".join(f"{name} {value:.2f}" for name, value in choice.validated.items())
+    return f"Learned: {choice.name}, for {choice.reason}; on labels left out: {validated}"
 
 
 def _text(e: Estimate | None) -> str:

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from eproxyctl.contracts import Proxy, ProxyOptions, Trace
+from eproxyctl.contracts import Known, Proxy, ProxyOptions, Space, Trace
 from eproxyctl.engine.rows import Row, Status
 from eproxyctl.ranking import ranked
 from eproxyctl.registry import Registry
@@ -34,26 +34,50 @@ def sections(proxies: Sequence[Proxy], registry: Registry) -> tuple[str, ...]:
     return tuple(dict.fromkeys(section(leaf.options) for proxy in proxies for leaf in leaves(proxy, registry)))
 
 
-def column(proxy: Proxy, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
     """A proxy's row for each architecture.
 
     Args:
         proxy: of the spec, or a member.
+        space: of the architectures.
         registry: that knows its members.
         rows: by section, of the same architectures in the same order.
     """
+    own = traced(proxy, space, registry, rows)
+    if not proxy.relative:
+        return own
+    ranks = [i for i, row in enumerate(own) if row.status == "ok"]
+    known = known_of([own[i] for i in ranks], space)
+    values = proxy.together(known.traces, known.features) if ranks else []
+    for i, value in zip(ranks, values, strict=True):
+        finite = math.isfinite(value)
+        own[i] = replace(own[i], status="ok" if finite else "diverged", score=value if finite else None)
+    return own
+
+
+def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Its rows before architectures are ranked together; of a proxy with members their values are the trace."""
     members = [registry.create("proxy", options) for options in proxy.members()]
     if not members:
-        own = list(rows[section(proxy.options)])
-        return _relative(proxy, own) if proxy.relative else own
-    columns = [column(member, registry, rows) for member in members]
+        return list(rows[section(proxy.options)])
+    columns = [column(member, space, registry, rows) for member in members]
     values = [
         ranked([row.score for row in found], higher_is_better=member.higher_is_better)
         for member, found in zip(members, columns, strict=True)
     ]
     traces: list[Trace] = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
-    combined = [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
-    return _relative(proxy, combined)
+    return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
+
+
+def known_of(rows: Sequence[Row], space: Space) -> Known:
+    """What is known of architectures that have been built: traces, sizes and traits."""
+    traits = [space.traits(row.key) for row in rows]
+    features: dict[str, list[float]] = {
+        "size.params": [float(row.params or 0) for row in rows],
+        "size.macs": [float(row.macs or 0) for row in rows],
+    }
+    features |= {name: [each[name] for each in traits] for name in (traits[0] if traits else ())}
+    return Known([_mean(row.traces) for row in rows], features)
 
 
 def _combined(rows: Sequence[Row], trace: Trace) -> Row:
@@ -63,16 +87,6 @@ def _combined(rows: Sequence[Row], trace: Trace) -> Row:
         return replace(failed, score=None, spread=None, traces=())
     status: Status = "diverged" if all(row.status == "diverged" for row in rows) else "ok"
     return replace(rows[0], status=status, score=None, spread=None, traces=(trace,))
-
-
-def _relative(proxy: Proxy, rows: Sequence[Row]) -> list[Row]:
-    ranks = [i for i, row in enumerate(rows) if row.status == "ok"]
-    values = proxy.together([_mean(rows[i].traces) for i in ranks]) if ranks else []
-    found = list(rows)
-    for i, value in zip(ranks, values, strict=True):
-        finite = math.isfinite(value)
-        found[i] = replace(rows[i], status="ok" if finite else "diverged", score=value if finite else None)
-    return found
 
 
 def _mean(traces: Sequence[Trace]) -> Trace:

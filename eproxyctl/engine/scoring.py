@@ -23,6 +23,8 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
 
     See `stream`.
     """
+    for proxy in plan.proxies:
+        proxy.ready()
     wanted = sections(plan.proxies, plan.registry)
     points = [{"proxy": kind(text), "point": digest(text)} for text in wanted]
 
@@ -42,7 +44,7 @@ def columns(plan: Plan, rows: Sequence[tuple[Row, ...]]) -> list[list[Row]]:
     """For each proxy of the spec, its row for each architecture."""
     wanted = sections(plan.proxies, plan.registry)
     by_section = {text: [each[j] for each in rows] for j, text in enumerate(wanted)}
-    return [column(proxy, plan.registry, by_section) for proxy in plan.proxies]
+    return [column(proxy, plan.space, plan.registry, by_section) for proxy in plan.proxies]
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Ensemble(Options):
 class Member(Options):
     """One Gaussian process: a squared exponential kernel of length 1 over weighted features, and noise."""
 
-    emphasis: str | None = Field(description="the group that has four votes; null: all groups have one")
+    emphasis: str | None = Field(None, description="the group that has four votes; null: all groups have one")
     share: float = Field(description="weight of the member in the mean, from its marginal likelihood")
     noise: float = Field(gt=0, description="variance of the labels' noise; that of the function is 1")
     coefficients: tuple[float, ...] = Field(description="of each training row's kernel")

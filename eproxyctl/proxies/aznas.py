@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from eproxyctl.contracts import Batches, Needs, Scheme, Score, Seed, Trace
+from eproxyctl.contracts import Batches, Features, Needs, Scheme, Score, Seed, Trace
 from eproxyctl.proxies.zero_cost import ZeroCostOptions, ZeroCostProxy
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class AzNasProxy(ZeroCostProxy):
         )
         return Score(_stand_in(components, maps), (components,))
 
-    def together(self, traces: Sequence[Trace]) -> list[float]:
+    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
         from scipy.stats import rankdata
 
         columns = list(zip(*(trace[0] for trace in traces), strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from eproxyctl.contracts import Batches, Choice, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.contracts import Batches, Choice, Features, Proxy, ProxyOptions, Score, Seed, Trace
 from eproxyctl.registry import AnyProxy
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class EnsembleProxy(Proxy):
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         raise TypeError("an ensemble is scored through its members")
 
-    def together(self, traces: Sequence[Trace]) -> list[float]:
+    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
         from scipy.stats import rankdata
 
         columns = list(zip(*(trace[0] for trace in traces), strict=True))

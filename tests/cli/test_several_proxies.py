@@ -166,3 +166,33 @@ def test_compare_refuses_what_cannot_be_compared(table: Path, tiny: Path, cli: C
     assert result.exit_code == 5
     assert "different metric tables" in result.stderr
     assert "no metric table" in cli("compare", "c").stderr
+
+
+FEW_SHOT = "proxy={kind: few-shot, members: [params, naswot]}"
+
+
+def test_dps_teaches_the_few_shot_proxy_what_the_table_says(table: Path, cli: Cli) -> None:
+    words = ("dps", table, "--set", FEW_SHOT, "--set", "dps.architectures=20", "--set", "dps.held_out=30")
+    found = json.loads(cli(*words, "--format", "json").stdout)
+    held_out = {row["proxy"]: row["held_out"] for row in found}
+    assert list(held_out) == ["result", "naswot", "params", "macs"]
+    assert held_out["result"] > 0.9  # the table counts 3×3 convolutions, and so does a trait
+    text = Path("runs/tiny/dps/proxy.yaml").read_text()
+    assert "# Learned: " in text
+    once = Path("runs/tiny/dps/rows.jsonl").read_bytes()
+    assert json.loads(cli(*words, "--format", "json").stdout) == found
+    assert Path("runs/tiny/dps/rows.jsonl").read_bytes() == once
+    tuned = ("score", table, "--set", "proxy=runs/tiny/dps/proxy.yaml", "--set", "space.architectures={table: true}")
+    result = cli(*tuned, "--run", "tuned", "--format", "json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    spearman = next(c for c in document["correlations"] if (c["column"], c["statistic"]) == ("score", "spearman"))
+    assert spearman["value"] > 0.9
+    assert spearman["n"] <= 40
+
+
+def test_the_few_shot_proxy_scores_nothing_before_it_has_learned(table: Path, cli: Cli) -> None:
+    result = cli("score", table, "--set", FEW_SHOT, "--set", SAMPLE)
+    assert result.exit_code == 5
+    assert "has learned nothing yet" in result.stderr
+    assert "eproxyctl dps SPEC" in result.stderr

@@ -1,0 +1,68 @@
+"""What a few labels teach: a ranking model over structure, size and other proxies' scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from eproxyctl import fewshot
+from eproxyctl.contracts import Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.errors import DataError
+from eproxyctl.registry import AnyProxy
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts import Network
+
+HINT = "eproxyctl dps SPEC, then name the proxy.yaml that it writes"
+
+
+class FewShotProxy(Proxy):
+    """A Gaussian process over sizes, traits of the key and the members' scores, learned by `eproxyctl dps`.
+
+    Inputs are normal scores of ranks, groups of features vote alike, directions are learned (see `eproxyctl.fewshot`).
+    `dps` learns from the training architectures of the metric table, and takes a simpler model (the best single
+    feature, the mean of all) where that ranks labels left out clearly better. Only members may train networks.
+    """
+
+    kind = "few-shot"
+    relative = True
+    learns = True
+
+    class Options(ProxyOptions):
+        members: tuple[AnyProxy, ...] = Field(
+            min_length=1, description="proxies whose scores are features: a kind, a path or a section each"
+        )
+        choice: fewshot.Choice | None = Field(None, description="what was learned; written by dps")
+
+    options: Options
+
+    def members(self) -> tuple[ProxyOptions, ...]:
+        return self.options.members
+
+    def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
+        raise TypeError("a few-shot proxy is scored through its members")
+
+    def ready(self) -> None:
+        if self.options.choice is None:
+            raise DataError("the few-shot proxy has learned nothing yet", hint=HINT)
+
+    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+        if self.options.choice is None:
+            raise DataError("the few-shot proxy has learned nothing yet", hint=HINT)
+        return [float(value) for value in self.options.choice.model.predict(self._features(Known(traces, features)))]
+
+    def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:
+        labels = np.asarray(metric, dtype=np.float64)
+        choice = fewshot.fit(self._features(known), labels, pool=self._features(every))
+        return self.options.model_copy(update={"choice": choice})
+
+    def _features(self, known: Known) -> fewshot.Features:
+        """Sizes, traits, and a group of the members' scores."""
+        named = {name: np.asarray(values, dtype=np.float64) for name, values in known.features.items()}
+        names = [member.label or f"{i} {type(member).__name__}" for i, member in enumerate(self.options.members, 1)]
+        for name, values in zip(names, zip(*(trace[0] for trace in known.traces), strict=True), strict=True):
+            named[f"score.{name}"] = np.asarray(values, dtype=np.float64)
+        return named
