@@ -11,7 +11,7 @@ from pydantic import Field
 from eproxyctl import fewshot
 from eproxyctl.contracts import Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
 from eproxyctl.errors import DataError
-from eproxyctl.registry import AnyProxy
+from eproxyctl.registry import AnyProxy, kind_of
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -62,7 +62,7 @@ class FewShotProxy(Proxy):
     def _features(self, known: Known) -> fewshot.Features:
         """Sizes, traits, and a group of the members' scores."""
         named = {name: np.asarray(values, dtype=np.float64) for name, values in known.features.items()}
-        names = [member.label or f"{i} {type(member).__name__}" for i, member in enumerate(self.options.members, 1)]
+        names = [f"{i} {member.label or kind_of(member)}" for i, member in enumerate(self.options.members, 1)]
         for name, values in zip(names, zip(*(trace[0] for trace in known.traces), strict=True), strict=True):
             named[f"score.{name}"] = np.asarray(values, dtype=np.float64)
         return named

@@ -1,0 +1,157 @@
+"""How good it is, told without training to the end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field, PositiveInt
+
+from eproxyctl.contracts.base import FULL, Choice, Fidelity, Options, Seed
+from eproxyctl.contracts.task import Batches
+
+if TYPE_CHECKING:
+    from eproxyctl.contracts.base import Network
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Size of one full network and of the largest in its space: parameters, and multiply-adds of one input."""
+
+    params: int
+    macs: int
+    params_max: int
+    macs_max: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a proxy asks of the engine."""
+
+    labels: bool = False
+    gradients: bool = False
+    batches: int = 1
+    official: bool = False
+    """True: the unpruned network."""
+
+
+Trace = tuple[tuple[float, ...], ...]
+"""Losses [iterations][branches]."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proxy's verdict on one network. `value` NaN or infinite means it diverged."""
+
+    value: float
+    trace: Trace = ()
+
+
+Features = Mapping[str, Sequence[float]]
+"""Named values of architectures, one an architecture: `size.params`, `size.macs` and the traits of their space."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a proxy learns from: its members' values and the features of some architectures."""
+
+    traces: Sequence[Trace]
+    features: Features
+
+
+class Provenance(Options):
+    """How DPS found a proxy, and which architectures must stay out of every later correlation."""
+
+    training: tuple[str, ...] = Field((), description="canonical keys of the architectures it was tuned on")
+    table_sha256: str = ""
+    seed: int = 0
+    readout: str = ""
+
+
+class Readout(Options):
+    """A way to read one number from a trace, without training again."""
+
+
+class ProxyOptions(Options):
+    """What every proxy's section of a spec has."""
+
+    fidelity: Fidelity = FULL
+    repeats: PositiveInt = Field(1, description="seeds to average; their spread is reported")
+    label: str | None = Field(None, min_length=1, description="name of its column; unset: its kind")
+    provenance: Provenance | None = Field(None, description="written by dps; do not edit")
+
+
+class Proxy(ABC):
+    """How good a network is, told without training it to the end."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[ProxyOptions]] = ProxyOptions
+    higher_is_better: ClassVar[bool] = True
+    needs: ClassVar[Needs] = Needs()
+    learns: ClassVar[bool] = False
+    """True: `dps` calls `learn`."""
+    relative: ClassVar[bool] = False
+    """True: a score is a rank among the architectures scored together, made by `together`."""
+
+    def __init__(self, options: ProxyOptions) -> None:
+        self.options = options
+
+    @abstractmethod
+    def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
+        """Score a freshly built network, which may be changed in place; its weights are initialised from `seed`."""
+
+    # Optional: a proxy with `parameters` can be tuned by DPS.
+
+    def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
+        """The trained settings DPS searches, by name; empty where there are none."""
+        return {}
+
+    def encode(self, choices: Mapping[str, Choice]) -> ProxyOptions:
+        """Choices → options; equal for choices that differ only in genes without effect."""
+        raise NotImplementedError
+
+    # Optional: a proxy made of others, or one that is `relative`.
+
+    def members(self) -> tuple[ProxyOptions, ...]:
+        """The proxies it is made of; the engine scores with each and hands over their values as the trace."""
+        return ()
+
+    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+        """The values of architectures scored together.
+
+        Args:
+            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+            features: what is known of the same architectures without scoring them: sizes and traits.
+        """
+        raise NotImplementedError
+
+    # Optional: a proxy that `learns` from the training architectures of the metric table, instead of being searched.
+
+    def ready(self) -> None:  # noqa: B027 - most proxies always are
+        """Raises DataError where it cannot score before it has learned."""
+
+    def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:
+        """These options with what was learned.
+
+        Args:
+            known: the training architectures.
+            metric: of each, higher is better.
+            every: all architectures there are, whose metric it is not told.
+        """
+        raise NotImplementedError
+
+    # Optional: a proxy with `readouts` has its value read from the trace, which costs no training.
+
+    def readouts(self, mode: str = "paper") -> tuple[Readout, ...]:
+        """Every read-out DPS may choose, the simplest first."""
+        return ()
+
+    def with_readout(self, readout: Readout) -> ProxyOptions:
+        """These options with the chosen read-out."""
+        raise NotImplementedError
+
+    def read(self, trace: Trace, costs: Costs, readout: Readout | None = None) -> float:
+        """Trace and size → value; `readout` None is the one in the options."""
+        raise NotImplementedError

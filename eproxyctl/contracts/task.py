@@ -1,0 +1,134 @@
+"""What it is for: minibatches, real training, the metric table."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from eproxyctl.contracts.base import Meter, Network
+
+
+@dataclass(frozen=True)
+class Batches:
+    """One or more minibatches side by side: inputs [N, C, *spatial] float32, labels [N] or None."""
+
+    inputs: torch.Tensor
+    labels: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All that networks are trained and validated on, in memory once a process.
+
+    Attributes:
+        inputs: [N, C, *spatial], as stored (uint8 to be small) or float32.
+        targets: [N, …].
+        training, validation: which of the N, disjoint.
+        mean, std: [C, 1, …] of the training inputs; a network sees (input − mean) / std.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    training: torch.Tensor
+    validation: torch.Tensor
+    mean: torch.Tensor
+    std: torch.Tensor
+
+
+class TableOptions(Options):
+    """The metric table: architectures and how well each does on the task."""
+
+    path: str = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
+    metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
+    key: str | None = Field(
+        None, description="column that names the architecture; unset: key, architecture or the first"
+    )
+    goal: Goal = Field("maximize", description="whether a higher metric is better")
+    where: Mapping[str, Choice] = Field(
+        {}, description="columns or fields and what must be there, such as {status: OK}; other rows are left out"
+    )
+    missing: Literal["refuse", "skip"] = Field(
+        "refuse", description="rows without a finite metric: an error, or left out and counted"
+    )
+    repeats: Literal["refuse", "first", "mean"] = Field(
+        "refuse", description="several rows of one architecture: an error, or the first, or the mean of all"
+    )
+
+
+class TaskOptions(Options):
+    """What every task's section of a spec has."""
+
+    table: TableOptions | None = None
+
+
+class Task(ABC):
+    """What an architecture is for: its minibatch and its metric table."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+
+    def __init__(self, options: TaskOptions) -> None:
+        self.options = options
+
+    @abstractmethod
+    def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
+        """`n` minibatches drawn from `seed`, normalised per channel, the same for every architecture."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """(channels, *spatial) of one full input."""
+
+    @property
+    def outputs(self) -> int:
+        """Width of the classifier in the full network."""
+        return 10
+
+    @property
+    def goal(self) -> Goal:
+        """Whether a higher metric is better."""
+        return self.options.table.goal if self.options.table else "maximize"
+
+    def files(self) -> tuple[str, ...]:
+        """Input files whose content is part of a run's identity."""
+        return ()
+
+    # Optional: networks can really be trained on a task with a `metric`, as `benchmark` does.
+
+    metric: ClassVar[str] = ""
+    """Name of what `meter` measures; empty where networks cannot be trained on the task."""
+    metric_goal: ClassVar[Goal] = "maximize"
+
+    def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
+        """All examples, split by `seed`: a share for validation, and of the rest at most `limit` for training.
+
+        Raises:
+            DataError: too few, without targets, or unreadable.
+        """
+        raise NotImplementedError
+
+    def model(self, network: Network) -> nn.Module:
+        """The module that is trained: the network, and where the task needs another head than a classifier, that."""
+        raise NotImplementedError
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The scalar that training lowers, the mean over a batch."""
+        raise NotImplementedError
+
+    def meter(self) -> Meter:
+        """A new meter of the metric."""
+        raise NotImplementedError
+
+    def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:
+        """A training batch [B, C, *spatial] varied at random, its shape kept; `random` is a CPU generator."""
+        return inputs
