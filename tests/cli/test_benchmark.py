@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import runpy
 import signal
 import time
 from pathlib import Path
@@ -261,6 +262,16 @@ def test_saved_weights_classify_as_the_row_says(digits: Path, cli: Cli) -> None:
         found = model((data.inputs[data.validation].float() - mean) / std).argmax(1)
     share = (found == data.targets[data.validation]).float().mean()
     assert 100 * float(share) == pytest.approx(float(row["accuracy"]), abs=1e-3)
+
+    from safetensors.torch import load_file
+
+    result = cli("export", "--spec", digits, "--architecture", key, "--weights", path, "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    exported = runpy.run_path("out/network.py")["Network"]()
+    exported.load_state_dict(load_file("out/network.safetensors"))
+    with torch.no_grad():
+        again = exported.eval()((data.inputs[data.validation].float() - mean) / std).argmax(1)
+    assert torch.equal(again, found)
 
 
 def test_saving_without_the_package_says_what_to_install(
