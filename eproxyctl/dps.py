@@ -17,10 +17,11 @@ import numpy as np
 
 from eproxyctl.contracts import Known, Proxy, ProxyOptions, Readout
 from eproxyctl.engine import rundir
-from eproxyctl.engine.columns import column, known_of, sections, traced
+from eproxyctl.engine.columns import column, known_of, sections, traced, within
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
+from eproxyctl.engine.scoring import training_keys
 from eproxyctl.engine.study import DiscreteStudy, Finished
 from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.errors import DataError, UsageError
@@ -41,7 +42,8 @@ class Split:
     """Architectures of the table: those the proxy is tuned on, and others to check it on.
 
     Attributes:
-        training, held_out: keys; no held-out one is equal in function to a training one.
+        training, held_out: keys; no held-out one is equal in function to a training one, or to one that the proxy of
+            the spec, or a member of it, was tuned on before.
         equal: how many were left out of the held-out ones because they are.
     """
 
@@ -56,6 +58,8 @@ def split(plan: Plan) -> Split:
     Raises:
         DataError: no table, or one that is too small.
     """
+    for member in (one for one in within(plan.proxy, plan.registry) if one is not plan.proxy):
+        member.ready()
     if plan.table is None:
         raise DataError("dps needs the metric of some architectures, and the task has no metric table", hint=ADD_TABLE)
     wanted, options = plan.spec.dps.architectures, plan.spec.dps
@@ -74,9 +78,10 @@ def split(plan: Plan) -> Split:
             f"dps.architectures is {wanted}, and the table has {len(training)} that differ in function",
             hint=f"dps.architectures: {max(3, len(training) // 2)}",
         )
-    others = [key for key, canonical in rest if canonical not in training]
+    known = training.keys() | training_keys(plan)
+    others = [key for key, canonical in rest if canonical not in known]
     held_out = tuple(others[: options.held_out])
-    equal = sum(canonical in training for _, canonical in rest)
+    equal = sum(canonical in known for _, canonical in rest)
     return Split(tuple(training.values()), held_out, equal)
 
 

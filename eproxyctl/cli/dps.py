@@ -105,19 +105,20 @@ def _tune(
             advance()
         try:
             if learns:
-                found = search.learn(evaluated, parts)
+                found, trials = search.learn(evaluated, parts), 0
             else:
-                found = _searched(evaluated, parts, names, folder, storage, finalists)
+                found, trials = _searched(evaluated, parts, names, folder, storage, finalists)
         finally:
             evaluated.close()
-        write(folder / RESULT, result(plan, found, parts))
+        write(folder / RESULT, result(plan, found, parts, trials))
         write(folder / "result.json", json.dumps([output.plain(r) for r in _records(found)], indent=2) + "\n")
     return found, parts, evaluated.failed
 
 
 def _searched(
     evaluated: Search, parts: Split, names: dict[str, Any], folder: Path, storage: str | None, finalists: int
-) -> list[Entrant]:
+) -> tuple[list[Entrant], int]:
+    """The result and its baselines, and how many trials there were."""
     from eproxyctl import dps as search
     from eproxyctl.engine import study as studies
 
@@ -129,10 +130,10 @@ def _searched(
     best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
     if len(best) < total:
         say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
-    return search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists)
+    return search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists), len(best)
 
 
-def result(plan: Plan, found: Sequence[Entrant], parts: Split) -> str:
+def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> str:
     """proxy.yaml: the best settings, how they were found, and which architectures must stay out of correlations."""
     from ruamel.yaml import YAML
 
@@ -155,17 +156,17 @@ def result(plan: Plan, found: Sequence[Entrant], parts: Split) -> str:
     header = [
         f"A proxy tuned by `eproxyctl dps` on {len(parts.training)} architectures of '{plan.space.kind}'.",
         f"Use it as `proxy: {RESULT}` in a spec; the architectures it was tuned on are then left out of correlations.",
-        f"{_origin(plan, best)} (seed {plan.spec.seed}). {plan.spec.dps.objective}, 95 % intervals:",
+        f"{_origin(plan, best, trials)} (seed {plan.spec.seed}). {plan.spec.dps.objective}, 95 % intervals:",
         *(f"  {e.name:<18} training {_text(e.training)}  held-out {_text(e.held_out)}" for e in found if e.held_out),
     ]
     return "".join(f"# {line}\n" for line in header) + stream.getvalue()
 
 
-def _origin(plan: Plan, best: Entrant) -> str:
+def _origin(plan: Plan, best: Entrant, trials: int) -> str:
     """How the result came about."""
     choice = getattr(best.options, "choice", None)
     if choice is None:
-        return f"Found as {best.name} of {plan.spec.dps.trials} by {plan.spec.dps.sampler}"
+        return f"Found as {best.name} of {trials} by {plan.spec.dps.sampler}"
     validated = ", ".join(f"{name} {value:.2f}" for name, value in choice.validated.items())
     return f"Learned: {choice.name}, for {choice.reason}; on labels left out: {validated}"
 

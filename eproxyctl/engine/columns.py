@@ -15,13 +15,16 @@ from eproxyctl.ranking import ranked
 from eproxyctl.registry import Registry
 
 
+def within(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
+    """The proxy, its members, and theirs."""
+    yield proxy
+    for options in proxy.members():
+        yield from within(registry.create("proxy", options), registry)
+
+
 def leaves(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
     """The proxies that score networks themselves: the proxy, or its members, or theirs."""
-    members = proxy.members()
-    if not members:
-        yield proxy
-    for options in members:
-        yield from leaves(registry.create("proxy", options), registry)
+    return (one for one in within(proxy, registry) if not one.members())
 
 
 def section(options: ProxyOptions) -> str:

@@ -22,6 +22,8 @@ from eproxyctl.spec.models import Spec
 from eproxyctl.tasks.table import Table, load
 
 DEFAULT_SAMPLE = 100
+TAKEN = ("key", "params", "macs", "metric", "status", "cause", "trace", "rank", "score")
+"""Columns of every run, which a proxy's must not hide."""
 EXHAUSTIVE = "every architecture of this space cannot be listed"
 
 
@@ -99,7 +101,12 @@ def label(proxy: Proxy) -> str:
 
 
 def _distinct(labels: Sequence[str]) -> None:
-    for name in labels:
+    for name in labels if len(labels) > 1 else ():
+        if name in TAKEN:
+            raise SpecError(
+                f"a proxy's column would be called '{name}', as one that every run has",
+                hint="leave that proxy out, or give it a label of its own",
+            )
         if labels.count(name) > 1:
             raise SpecError(f"{labels.count(name)} proxies are called '{name}'", hint="give each a label of its own")
 

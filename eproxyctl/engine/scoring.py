@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.engine.columns import column, digest, kind, leaves, sections
+from eproxyctl.engine.columns import column, digest, kind, leaves, sections, within
 from eproxyctl.engine.equals import Shared
 from eproxyctl.engine.executors import Outcome, Workers
 from eproxyctl.engine.plan import Plan, label
@@ -24,7 +24,8 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
     See `stream`.
     """
     for proxy in plan.proxies:
-        proxy.ready()
+        for one in within(proxy, plan.registry):
+            one.ready()
     wanted = sections(plan.proxies, plan.registry)
     points = [{"proxy": kind(text), "point": digest(text)} for text in wanted]
 
@@ -101,5 +102,5 @@ def names(plan: Plan) -> list[str]:
 
 def training_keys(plan: Plan) -> frozenset[str]:
     """Canonical keys of the architectures that any of the plan's proxies was tuned on, members included."""
-    tuned = [*plan.proxies, *(leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry))]
+    tuned = [one for proxy in plan.proxies for one in within(proxy, plan.registry)]
     return frozenset(key for one in tuned if one.options.provenance for key in one.options.provenance.training)

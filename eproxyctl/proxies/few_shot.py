@@ -50,8 +50,8 @@ class FewShotProxy(Proxy):
             raise DataError("the few-shot proxy has learned nothing yet", hint=HINT)
 
     def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
-        if self.options.choice is None:
-            raise DataError("the few-shot proxy has learned nothing yet", hint=HINT)
+        self.ready()
+        assert self.options.choice is not None
         return [float(value) for value in self.options.choice.model.predict(self._features(Known(traces, features)))]
 
     def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:

@@ -43,28 +43,29 @@ def outputs(module: nn.Module) -> torch.Tensor:
 
 
 def test_source_that_needs_torch_only(best: str, cli: Cli) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     trained = network(best, seed=9)
     save_file(trained.state_dict(), "trained.safetensors", {"key": best, "mean": "[0.5]", "std": "[0.1]"})
     result = cli("export", "runs/tiny/search", "--weights", "trained.safetensors")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == ["runs/tiny/search/export/top1.py", "runs/tiny/search/export/top1.safetensors"]
-    torch.save(INPUTS, "inputs.pt")
+    save_file({"inputs": INPUTS}, "inputs.safetensors")
     program = """if True:
         import sys
         import torch
-        from safetensors.torch import load_file
+        from safetensors.torch import load_file, save_file
         from top1 import Network
         network = Network()
         network.load_state_dict(load_file("top1.safetensors"))
         network.eval()
-        torch.save(network(torch.load("../../../../inputs.pt")), "outputs.pt")
+        inputs = load_file("../../../../inputs.safetensors")["inputs"]
+        save_file({"outputs": network(inputs).detach()}, "outputs.safetensors")
         assert not any(name.startswith("eproxyctl") for name in sys.modules)
     """
     folder = Path("runs/tiny/search/export")
     subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
-    torch.testing.assert_close(torch.load(folder / "outputs.pt"), outputs(trained))
+    torch.testing.assert_close(load_file(folder / "outputs.safetensors")["outputs"], outputs(trained))
     text = (folder / "top1.py").read_text()
     assert best in text
     assert "mean [0.5], std [0.1]" in text

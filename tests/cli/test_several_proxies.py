@@ -102,6 +102,8 @@ def test_dps_chooses_the_weights_of_an_ensemble_and_trains_each_member_once(tabl
     [
         ("[naswot, naswot]", "2 proxies are called 'naswot'"),
         ("[]", "proxy"),
+        ("[naswot, params]", "a proxy's column would be called 'params'"),
+        ("[naswot, {kind: synflow, label: metric}]", "a proxy's column would be called 'metric'"),
         ("[naswott]", "did you mean naswot?"),
         ("{kind: ensemble, members: [naswot]}", "proxy.members"),
         ("{kind: ensemble, members: [naswot, synflo]}", "did you mean synflow?"),
@@ -132,11 +134,11 @@ def test_a_list_of_proxies_may_be_a_file(tiny: Path, cli: Cli) -> None:
 
 def test_compare_says_what_is_tied(table: Path, cli: Cli) -> None:
     everything = "space.architectures={table: true}"
-    cli("score", table, "--set", "proxy=[synflow, params]", "--set", everything, "--run", "a")
+    cli("score", table, "--set", "proxy=[synflow, {kind: params, label: weights}]", "--set", everything, "--run", "a")
     cli("score", table, "--set", "proxy=synflow", "--set", "seed=1", "--set", SAMPLE, "--run", "b")
     result = cli("compare", "a", "b", "--format", "json")
     found = json.loads(result.stdout)
-    assert {row["column"] for row in found} == {"synflow", "b: score", "params", "macs"}
+    assert {row["column"] for row in found} == {"synflow", "weights", "b: score", "params", "macs"}
     assert found[0]["verdict"] == "best"
     assert [row["spearman"] for row in found] == sorted((row["spearman"] for row in found), reverse=True)
     for row in found[1:]:
@@ -196,3 +198,29 @@ def test_the_few_shot_proxy_scores_nothing_before_it_has_learned(table: Path, cl
     assert result.exit_code == 5
     assert "has learned nothing yet" in result.stderr
     assert "eproxyctl dps SPEC" in result.stderr
+
+
+def test_what_a_member_was_tuned_on_stays_out_for_good(table: Path, cli: Cli) -> None:
+    few = ("--set", "dps.architectures=20", "--set", "dps.held_out=30")
+    assert cli("dps", table, "--set", FEW_SHOT, *few, "--run", "few").exit_code == 0
+    nested = "proxy={kind: ensemble, members: [naswot, few/proxy.yaml]}"
+    result = cli("score", table, "--set", nested, "--set", "space.architectures={table: true}", "--format", "json")
+    assert "excluded from the correlations" in result.stderr
+    assert max(c["n"] for c in json.loads(result.stdout)["correlations"]) <= 40
+    again = ("dps", table, "--set", nested, "--seed", 1, "--set", "dps.held_out=100", "--trials", 2, "--run", "again")
+    for row in json.loads(cli(*again, "--format", "json").stdout):
+        assert row["n"] is None or row["n"] <= 40
+    unlearned = f"proxy={{kind: ensemble, members: [naswot, {FEW_SHOT.removeprefix('proxy=')}]}}"
+    for command in ("score", "dps"):
+        result = cli(command, table, "--set", unlearned, "--set", SAMPLE, "--run", f"none-{command}")
+        assert result.exit_code == 5
+        assert "has learned nothing yet" in result.stderr
+        assert not Path(f"none-{command}/rows.jsonl").exists() or not Path(f"none-{command}/rows.jsonl").read_text()
+
+
+def test_an_exhausted_study_says_how_many_trials_it_had(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, "--set", ENSEMBLE, "--trials", 60)
+    assert result.exit_code == 0
+    trials = int(result.stderr.partition("repeated a point; ")[2].split()[0])
+    assert trials < 60
+    assert f" of {trials} by evolution" in Path("runs/tiny/dps/proxy.yaml").read_text()
