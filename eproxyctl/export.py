@@ -65,7 +65,9 @@ def read_run(folder: Path, registry: Registry) -> tuple[Subject, list[str]]:
     """
     stamp = rundir.read_stamp(folder)
     if stamp is None or stamp.get("command") != "search":
-        raise RunError(f"{folder} is no run of `eproxyctl search`", hint="name a run of search, or --spec SPEC --architecture KEY")
+        raise RunError(
+            f"{folder} is no run of `eproxyctl search`", hint="name a run of search, or --spec SPEC --architecture KEY"
+        )
     try:
         result = json.loads((folder / "result.json").read_text("utf-8"))
         network, keys = result["network"], [str(record["key"]) for record in result["top"]]

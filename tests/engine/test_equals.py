@@ -74,7 +74,7 @@ def test_each_function_is_trained_once_and_never_again(tiny: Path, cli: Cli, cal
 
 
 def test_several_proxies_share_what_they_can(tiny: Path, cli: Cli, calls: list[int]) -> None:
-    several = 'proxy=[{"kind": "eproxy", "iterations": 1}, {"kind": "macs"}, {"kind": "naswot"}]'
+    several = 'proxy=[{"kind": "eproxy", "iterations": 1}, {"kind": "macs", "label": "size"}, {"kind": "naswot"}]'
     assert cli("score", tiny, "--set", keys(*KEYS), "--set", several, "--run", "run").exit_code == 0
     assert len(calls) == 3
     found = [json.loads(row) for row in rows("run")]
