@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from eproxyctl.contracts import Seed, Space
+from eproxyctl.contracts import Seed, Space, Task
 from eproxyctl.engine import rundir
 from eproxyctl.engine.worker import parse_section
 from eproxyctl.errors import DataError, RunError, UsageError
@@ -40,13 +40,24 @@ Trained weights, parameter by parameter, are in {file}:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is exported: an architecture of a space, for inputs of a shape (channels, *spatial)."""
+    """What is exported: an architecture of a space, for inputs of a shape (channels, *spatial).
+
+    With a task that networks are trained on, it has the head that the task gives them.
+    """
 
     space: Space
     key: str
     shape: tuple[int, ...]
     outputs: int
     seed: int
+    task: Task | None = None
+
+    def network(self) -> nn.Module:
+        """As `benchmark` trains it, its values not set yet."""
+        from eproxyctl.networks.size import as_module
+
+        network = self.space.build(self.key, self.shape, self.outputs)
+        return self.task.model(network) if self.task and self.task.metric else as_module(network)
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,9 @@ def read_run(folder: Path, registry: Registry) -> tuple[Subject, list[str]]:
         result = json.loads((folder / "result.json").read_text("utf-8"))
         network, keys = result["network"], [str(record["key"]) for record in result["top"]]
         space = registry.create("space", parse_section(registry, "space", json.dumps(network["space"])))
-        return Subject(space, keys[0], tuple(network["shape"]), network["outputs"], network["seed"]), keys
+        section = network.get("task")
+        task = registry.create("task", parse_section(registry, "task", json.dumps(section))) if section else None
+        return Subject(space, keys[0], tuple(network["shape"]), network["outputs"], network["seed"], task), keys
     except (OSError, ValueError, KeyError, IndexError):
         raise RunError(f"{folder} has no top list yet", hint="run the same `eproxyctl search` to its end") from None
 
@@ -135,9 +148,9 @@ def build(subject: Subject, weights: Weights | None = None) -> nn.Module:
         DataError: weights of another architecture.
     """
     from eproxyctl.networks.initialise import generator, initialise
-    from eproxyctl.networks.size import as_module, materialise
+    from eproxyctl.networks.size import materialise
 
-    network = as_module(materialise(lambda: subject.space.build(subject.key, subject.shape, subject.outputs)))
+    network = materialise(subject.network)
     canonical = subject.space.canonical
     initialise(network, "default", generator(Seed.of(subject.seed, canonical(subject.key)).weights))
     if weights:
@@ -170,14 +183,18 @@ def load(path: Path) -> nn.Module:
 def _source(subject: Subject, name: str, weights: Weights | None) -> str:
     import torch
 
-    from eproxyctl.networks.size import as_module, count
+    from eproxyctl.networks.size import count
     from eproxyctl.networks.source import source
     from eproxyctl.networks.tracing import Unsupported
 
-    space, key, shape, outputs = subject.space, subject.key, subject.shape, subject.outputs
-    params, macs = count(lambda: space.build(key, shape, outputs), shape)
+    space, key, shape = subject.space, subject.key, subject.shape
+    params, macs = count(subject.network, shape)
+    with torch.device("meta"):
+        network = subject.network().eval()
+        gives = network(torch.empty(2, *shape)).shape[1:]
+    takes, gives = (", ".join(map(str, sides)) for sides in (shape, gives))
     lines = [
-        f"An architecture of {space.kind}: takes [batch, {', '.join(map(str, shape))}], gives [batch, {outputs}].",
+        f"An architecture of {space.kind}: takes [batch, {takes}], gives [batch, {gives}].",
         "",
         f"{space.notation(key)}",
         "",
@@ -187,9 +204,11 @@ def _source(subject: Subject, name: str, weights: Weights | None) -> str:
         lines.append(WEIGHTS.format(file=f"{name}.safetensors").rstrip())
         if "mean" in weights.metadata and "std" in weights.metadata:
             mean, std = weights.metadata["mean"], weights.metadata["std"]
-            lines += ["", f"Inputs are in 0…1, then (input - mean) / std a channel: mean {mean}, std {std}."]
-    with torch.device("meta"):
-        network = as_module(space.build(key, shape, outputs))
+            normal = f"mean {mean}, std {std}"
+            lines += ["", "Inputs are as stored (pixels 0 to 255), then (input - mean) / std a channel:", normal]
+        if "target_mean" in weights.metadata:
+            mean, std = weights.metadata["target_mean"], weights.metadata["target_std"]
+            lines += ["", f"A value is output * {std} + {mean}."]
     try:
         return source(network, shape, "\n".join(lines) + "\n")
     except Unsupported as error:

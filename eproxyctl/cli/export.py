@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -81,7 +82,7 @@ def export(
         chosen = {f"top{i}": key for i, key in enumerate(keys[:top], start=1)}
     values = exporting.read_weights(weights) if weights else None
     for name, key in chosen.items():
-        one = exporting.Subject(subject.space, key, subject.shape, subject.outputs, subject.seed)
+        one = replace(subject, key=key)
         for path in exporting.export(one, folder, name, format.value, values):
             output.emit(f"{path}\n")
 
@@ -93,4 +94,4 @@ def _of_spec(request: common.Request, path: Path) -> Subject:
     loaded = request.load(path)
     space = request.registry.create("space", loaded.spec.space)
     task = request.registry.create("task", loaded.spec.task)
-    return Subject(space, "", task.shape, task.outputs, loaded.spec.seed)
+    return Subject(space, "", task.shape, task.outputs, loaded.spec.seed, task)

@@ -136,11 +136,18 @@ def _result(plan: Plan, found: Found, records: Sequence[dict[str, Any]]) -> dict
         "top": [output.plain(record) for record in records],
         "network": {
             "space": json.loads(plan.context.space),
+            "task": _head(plan) if plan.task.metric else None,
             "shape": plan.context.shape,
             "outputs": plan.context.outputs,
             "seed": plan.spec.seed,
         },
     }
+
+
+def _head(plan: Plan) -> dict[str, Any]:
+    """The task's section, from which the head of its networks follows, the number of classes spelt out."""
+    section = plan.spec.task.model_dump(mode="json", exclude={"table"})
+    return section | ({"outputs": plan.context.outputs} if "outputs" in section else {})
 
 
 def _say_more(plan: Plan, found: Found, ranked: Sequence[Row], folder: Path) -> None:

@@ -32,9 +32,10 @@ class Examples:
 
     Attributes:
         inputs: [N, C, *spatial], as stored (uint8 to be small) or float32.
-        targets: [N, …].
-        training, validation: which of the N, disjoint.
+        targets: [N, …]; a multiple of N where each input gives several examples, see `Task.pairs`.
+        training, validation: which of the examples, disjoint.
         mean, std: [C, 1, …] of the training inputs; a network sees (input − mean) / std.
+        target_mean, target_std: what a target t stands for: t · target_std + target_mean.
     """
 
     inputs: torch.Tensor
@@ -43,6 +44,12 @@ class Examples:
     validation: torch.Tensor
     mean: torch.Tensor
     std: torch.Tensor
+    target_mean: float = 0.0
+    target_std: float = 1.0
+
+    def normalised(self, indices: torch.Tensor) -> torch.Tensor:
+        """Inputs [B, C, *spatial] float32 as networks see them."""
+        return (self.inputs[indices].float() - self.mean) / self.std
 
 
 class TableOptions(Options):
@@ -108,6 +115,8 @@ class Task(ABC):
     metric: ClassVar[str] = ""
     """Name of what `meter` measures; empty where networks cannot be trained on the task."""
     metric_goal: ClassVar[Goal] = "maximize"
+    spoilt_by: ClassVar[tuple[str, ...]] = ()
+    """Augmentations after which a target would no longer be true; `benchmark` refuses them."""
 
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """All examples, split by `seed`: a share for validation, and of the rest at most `limit` for training.
@@ -117,8 +126,15 @@ class Task(ABC):
         """
         raise NotImplementedError
 
+    def pairs(self, examples: Examples, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs [B, C, *spatial] as networks see them and targets [B, …] of some examples."""
+        return examples.normalised(indices), examples.targets[indices]
+
     def model(self, network: Network) -> nn.Module:
-        """The module that is trained: the network, and where the task needs another head than a classifier, that."""
+        """The module that is trained: the network, and where the task needs another head than a classifier, that.
+
+        The network is the task's from then on. Its values may not be set yet, and it may be on the meta device.
+        """
         raise NotImplementedError
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -132,3 +148,9 @@ class Task(ABC):
     def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:
         """A training batch [B, C, *spatial] varied at random, its shape kept; `random` is a CPU generator."""
         return inputs
+
+    def augment_pairs(
+        self, inputs: torch.Tensor, targets: torch.Tensor, augmentations: Sequence[str], random: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `augment`, for a task whose targets change with their inputs."""
+        return self.augment(inputs, augmentations, random), targets

@@ -43,13 +43,20 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
     """Read the examples once, so that what is wrong with them is said before anything is trained.
 
     Raises:
-        DataError: examples, or a device, that cannot be used; a task without a metric.
+        DataError: examples, or a device, that cannot be used; a task without a metric; augmentations that spoil it.
     """
     spec = loaded.spec
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
     if not task.metric:
         raise DataError(f"networks cannot be trained on task '{kind_of(spec.task)}'", hint="use task: images")
+    for name in spec.train.augment:
+        if name in task.spoilt_by:
+            left = [other for other in spec.train.augment if other not in task.spoilt_by]
+            raise DataError(
+                f"train.augment: {name} would spoil the targets of task '{kind_of(spec.task)}'",
+                hint=f"train.augment: [{', '.join(left)}]",
+            )
     check_device(spec.device)
     check_rank(spec, space, task)
     context = TrainingContext(
@@ -134,7 +141,7 @@ def records(bench: Bench, folder: Path) -> list[dict[str, Any]]:
     return [
         {
             "key": row.key,
-            bench.task.metric: None if row.metric is None else round(row.metric, 4),
+            bench.task.metric: None if row.metric is None else float(f"{row.metric:.6g}"),
             "loss": None if row.loss is None else round(row.loss, 6),
             "params": row.params,
             "macs": row.macs,

@@ -128,7 +128,9 @@ class Trainee:
         self.task: Task = registry.create("task", parse_section(registry, "task", context.task))
         self.options = TrainOptions.model_validate_json(context.train)
         found = self.task.examples(context.seed, self.options.validation, self.options.images)
-        self.examples = replace(found, **{f.name: getattr(found, f.name).to(context.device) for f in fields(found)})
+        values = {field.name: getattr(found, field.name) for field in fields(found)}
+        tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+        self.examples = replace(found, **{name: value.to(context.device) for name, value in tensors.items()})
 
     def row(self, key: str, weights: str | None) -> TrainedRow:
         """Train one architecture, measure it, and save its weights where a file is named."""
@@ -153,12 +155,13 @@ class Trainee:
         """The trained weights and the metric; without the parts that no output depends on."""
         from eproxyctl.networks.size import materialise
 
-        model = self.task.model(materialise(lambda: self.space.build(key, self.task.shape, self.task.outputs)))
+        shape, outputs = self.task.shape, self.task.outputs
+        model = materialise(lambda: self.task.model(self.space.build(key, shape, outputs)))
         seed = Seed.of(derive(self.context.seed, "training"), canonical, self.options.repeat)
         return self._fit(model, self.task, self.examples, self.options, seed, self.context.device)
 
     def save(self, key: str, found: Trained, path: Path) -> None:
-        """Weights as safetensors; its metadata say of what, and how inputs are normalised."""
+        """Weights as safetensors; its metadata say of what, and how inputs (and outputs) are normalised."""
         from safetensors.torch import save_file
 
         mean, std = (value.flatten().tolist() for value in (self.examples.mean, self.examples.std))
@@ -170,6 +173,8 @@ class Trainee:
             "mean": json.dumps(mean),
             "std": json.dumps(std),
         }
+        if (self.examples.target_mean, self.examples.target_std) != (0.0, 1.0):
+            metadata |= {"target_mean": str(self.examples.target_mean), "target_std": str(self.examples.target_std)}
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".tmp")
         save_file({name: value.cpu().contiguous() for name, value in found.weights.items()}, temporary, metadata)

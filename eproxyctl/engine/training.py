@@ -100,8 +100,8 @@ def _trainer(
 
     def step(engine: Engine, indices: Tensor) -> float:
         model.train()
-        inputs = task.augment(normalised(examples, indices), options.augment, random)
-        loss = task.loss(model(inputs), examples.targets[indices])
+        inputs, targets = task.augment_pairs(*task.pairs(examples, indices), options.augment, random)
+        loss = task.loss(model(inputs), targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -144,18 +144,14 @@ def _stop_early(
     trainer.add_event_handler(Events.EPOCH_COMPLETED, stopping)
 
 
-def normalised(examples: Examples, indices: Tensor) -> Tensor:
-    """Inputs [B, C, *spatial] float32 as networks see them."""
-    return (examples.inputs[indices].float() - examples.mean) / examples.std
-
-
 @torch.no_grad()
 def evaluate(model: nn.Module, task: Task, examples: Examples, epochs: int) -> Trained:
     """Metric and mean loss on the validation examples, the model in evaluation mode."""
     model.eval()
     meter, total = task.meter(), 0.0
     for indices in torch.split(examples.validation, EVALUATION_BATCH):
-        outputs, targets = model(normalised(examples, indices)), examples.targets[indices]
+        inputs, targets = task.pairs(examples, indices)
+        outputs = model(inputs)
         total += float(task.loss(outputs, targets)) * len(indices)
         meter.update(outputs.cpu(), targets.cpu())
     loss = total / len(examples.validation)

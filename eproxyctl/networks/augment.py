@@ -1,4 +1,4 @@
-"""Training batches varied at random, one draw an image, from an explicit generator."""
+"""Training batches varied at random, one draw an input, from an explicit generator."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def flip(images: Tensor, random: torch.Generator) -> Tensor:
-    """[B, C, H, W], about half of them mirrored left to right."""
-    chosen = torch.randint(0, 2, (len(images), 1, 1, 1), generator=random).bool().to(images.device)
-    return torch.where(chosen, images.flip(-1), images)
+def flip(inputs: Tensor, random: torch.Generator) -> Tensor:
+    """[B, C, *spatial], about half of them mirrored along the last axis: images left to right."""
+    chosen = torch.randint(0, 2, (len(inputs), *[1] * (inputs.ndim - 1)), generator=random).bool().to(inputs.device)
+    return torch.where(chosen, inputs.flip(-1), inputs)
 
 
-def crop(images: Tensor, random: torch.Generator) -> Tensor:
-    """[B, C, H, W], each shifted by up to an eighth of its sides, what comes in being 0 (the mean of the channel)."""
-    count, _, height, width = images.shape
-    pads = max(1, height // 8), max(1, width // 8)
-    padded = F.pad(images, (pads[1], pads[1], pads[0], pads[0]))
-    tops, lefts = (torch.randint(0, 2 * pad + 1, (count, 1), generator=random) for pad in pads)
-    rows = (tops + torch.arange(height)).to(images.device)
-    columns = (lefts + torch.arange(width)).to(images.device)
-    each = torch.arange(count, device=images.device)
-    return padded[each[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+def crop(inputs: Tensor, random: torch.Generator) -> Tensor:
+    """[B, C, *spatial], each shifted by up to an eighth of its sides; what comes in is 0, the channel's mean."""
+    count, sides = len(inputs), inputs.shape[2:]
+    pads = [max(1, side // 8) for side in sides]
+    shifted = F.pad(inputs, [pad for pad in reversed(pads) for _ in range(2)])
+    for axis, (side, pad) in enumerate(zip(sides, pads, strict=True), start=2):
+        starts = torch.randint(0, 2 * pad + 1, (count, 1), generator=random)
+        kept = (starts + torch.arange(side)).to(inputs.device)
+        shape = [1] * inputs.ndim
+        shape[0], shape[axis] = count, side
+        wanted = [*shifted.shape]
+        wanted[axis] = side
+        shifted = shifted.gather(axis, kept.reshape(shape).expand(wanted))
+    return shifted

@@ -23,7 +23,7 @@ class Reduction(nn.Module):
         super().__init__()
         self.first = conv_bn(rank, inputs, outputs, 3, stride=2)
         self.second = conv_bn(rank, outputs, outputs, 3)
-        self.pool = avg_pool(rank, 2, stride=2)
+        self.pool = avg_pool(rank, 2, stride=2, ceil=True)  # as the convolution beside it rounds up
         self.shortcut = conv(rank, inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class NasBench201(nn.Module):
     """The network of one cell. `features`: ends of stage 3, 2 and 1, with 4C, 2C and C channels.
 
     Args:
-        shape: (channels, *spatial) of one input; the spatial sides at least 4.
+        shape: (channels, *spatial) of one input.
         channels: C, those of the first stage.
         cells: how many a stage.
         terms, sums: the cell, see `Cell`; operations nor_conv_1x1, nor_conv_3x3, avg_pool_3x3, skip_connect.

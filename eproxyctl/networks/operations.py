@@ -94,12 +94,13 @@ class AvgPool3d(nn.AvgPool3d):
     """`nn.AvgPool3d` that takes maps smaller than the window too, as poolings of other ranks do."""
 
     kernel_size: int
+    stride: int
     padding: int
 
     def forward(self, x: Tensor) -> Tensor:
         if min(x.shape[2:]) >= self.kernel_size or self.count_include_pad:
             return super().forward(x)
-        around = (self.padding,) * 6
+        around = (self.padding, self.padding + (self.stride - 1 if self.ceil_mode else 0)) * 3
         inside = pad(ones_like(x[:1, :1]), around)
         return avg_pool3d(pad(x, around), self.kernel_size, self.stride) / avg_pool3d(
             inside, self.kernel_size, self.stride
@@ -144,9 +145,11 @@ def conv_bn(
     )
 
 
-def avg_pool(rank: int, kernel: int, *, stride: int = 1) -> nn.Module:
-    """Average pooling; positions outside the map do not count."""
-    pool: nn.Module = AVG_POOL[rank](kernel, stride=stride, padding=(kernel - 1) // 2, count_include_pad=False)
+def avg_pool(rank: int, kernel: int, *, stride: int = 1, ceil: bool = False) -> nn.Module:
+    """Average pooling; positions outside the map do not count. `ceil`: a stride that does not divide it rounds up."""
+    pool: nn.Module = AVG_POOL[rank](
+        kernel, stride=stride, padding=(kernel - 1) // 2, ceil_mode=ceil, count_include_pad=False
+    )
     return pool
 
 

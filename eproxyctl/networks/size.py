@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 aten = torch.ops.aten
 LOOKED_UP = frozenset({aten.convolution.default, aten.relu.default, aten.add.Tensor, aten.avg_pool2d.default})
 """Operations that make a new tensor from shapes alone."""
+Built = TypeVar("Built")
 
 
 class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -77,7 +78,7 @@ def _collector_paused() -> Iterator[None]:
 
 
 @_collector_paused()
-def count(build: Callable[[], Network], shape: tuple[int, ...]) -> tuple[int, int]:
+def count(build: Callable[[], Network | nn.Module], shape: tuple[int, ...]) -> tuple[int, int]:
     """Size of the network that `build` makes.
 
     Multiply-adds are those of convolutions and linear layers. Published `flops` may count more: those of NDS are 1 to
@@ -102,13 +103,16 @@ def count(build: Callable[[], Network], shape: tuple[int, ...]) -> tuple[int, in
 
 
 @_collector_paused()
-def materialise(build: Callable[[], Network]) -> Network:
-    """The network on the CPU, its values unset: the initialisation that would be overwritten anyway is left out."""
+def materialise(build: Callable[[], Built]) -> Built:
+    """What `build` makes, on the CPU, its values unset.
+
+    The initialisation that would be overwritten anyway is left out.
+    """
     with values_unset():
         return build()
 
 
-def as_module(network: Network) -> nn.Module:
+def as_module(network: Network | nn.Module) -> nn.Module:
     """The same object, as the nn.Module it is."""
     if not isinstance(network, nn.Module):
         raise TypeError(f"{type(network).__name__} is not an nn.Module")

@@ -19,7 +19,7 @@ from eproxyctl.spec.nodes import Node, Origin, parse, read_file
 QUICKSTART = "quickstart.yaml"
 DEEPEST = 8
 """Files that name files; more than this many is a circle."""
-PATH_SETTINGS = ("path", "file")
+PATH_SETTINGS = ("path", "file", "masks")
 """A setting of this name is a path: looked up beside the file that names it, then under the data folders."""
 
 

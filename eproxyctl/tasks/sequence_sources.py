@@ -1,11 +1,14 @@
-"""Where sequences come from. Each source gives them in [C, L] and, where it has them, labels."""
+"""Where sequences come from. Each source gives them in [C, L] and, where it has them, labels.
+
+`draw`: some, and their labels. `labelled`: all, and theirs.
+"""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +16,12 @@ from pydantic import Field
 
 from eproxyctl.contracts import Options
 from eproxyctl.errors import DataError
+from eproxyctl.tasks import archives
 
 Values = NDArray[np.float64]
 Drawn = tuple[Values, list[int] | None]
 """Sequences [N, C, L] and their labels."""
+Labelled = tuple[Values, NDArray[Any]]
 TEXTS = ("load_breast_cancer", "load_diabetes", "load_digits", "load_iris", "load_linnerud", "load_wine")
 
 
@@ -42,9 +47,15 @@ class Digits(Options):
         rows = data.images[chosen].transpose(0, 2, 1)
         return _windows(rows, length, generator), [int(data.target[i]) for i in chosen]
 
+    def labelled(self, length: int, generator: random.Random) -> Labelled:
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        return _windows(data.images.transpose(0, 2, 1), length, generator), data.target
+
 
 class Npz(Options):
-    """A NumPy archive with `sequences`, numbers [N, C, L], and, optionally, `labels` [N]."""
+    """A NumPy archive with `sequences` (or `x`), numbers [N, C, L], and, optionally, `labels` (or `y`) [N]."""
 
     tokens: ClassVar[bool] = False
 
@@ -57,37 +68,36 @@ class Npz(Options):
         return channels, length
 
     def classes(self) -> int | None:
-        labels = self._load("labels")
+        labels = self._labels()
         return None if labels is None else int(labels.max()) + 1
 
     def draw(self, n: int, length: int, generator: random.Random) -> Drawn:
-        sequences, labels = self._sequences(), self._load("labels")
+        sequences, labels = self._sequences(), self._labels()
         if labels is not None and len(labels) != len(sequences):
             raise DataError(f"{self.path}: {len(sequences)} sequences, but {len(labels)} labels")
         chosen = _choose(len(sequences), n, generator, self.path)
         drawn = _windows(sequences[chosen].astype(np.float64), length, generator)
         return drawn, None if labels is None else [int(labels[i]) for i in chosen]
 
+    def labelled(self, length: int, generator: random.Random) -> Labelled:
+        labels = self._labels()
+        if labels is None:
+            raise archives.missing(self.path, "labels", "sequences")
+        return _windows(self._sequences(), length, generator), labels
+
+    def _labels(self) -> NDArray[Any] | None:
+        return archives.load(self.path, "labels", "y")
+
     def _sequences(self) -> NDArray[np.float64]:
-        array = self._load("sequences")
+        array = archives.load(self.path, "sequences", "x")
         if array is None:
-            raise DataError(f"{self.path} has no array 'sequences'", hint="np.savez(path, sequences=…, labels=…)")
+            raise archives.missing(self.path, "sequences", "labels")
         if array.dtype.kind not in "fiu" or array.ndim != 3 or not array.size or not np.isfinite(array).all():
             raise DataError(
                 f"{self.path}: 'sequences' is {array.dtype} {list(array.shape)}",
                 hint="it must be finite numbers [N, C, L]: N sequences of L steps of C values",
             )
         return array
-
-    def _load(self, name: str) -> NDArray[np.float64] | None:
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                array: NDArray[np.float64] | None = archive.get(name)
-                return array
-        except FileNotFoundError:
-            raise DataError(f"no file {self.path}") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{self.path} is no readable npz archive: {error}") from None
 
 
 class Text(Options):
@@ -119,6 +129,9 @@ class Text(Options):
         starts = [generator.randrange(len(text) - length) for _ in range(n)]
         windows = np.stack([tokens[start : start + length] for start in starts])
         return np.eye(self.vocabulary)[windows].transpose(0, 2, 1), [int(tokens[start + length]) for start in starts]
+
+    def labelled(self, length: int, generator: random.Random) -> Labelled:
+        raise DataError("a text has no classes that networks could be trained on", hint="use digits or an npz")
 
     def _text(self) -> str:
         if self.path is None:

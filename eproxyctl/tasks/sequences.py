@@ -1,26 +1,36 @@
-"""Sequences: one minibatch, drawn once from a seed."""
+"""Sequences: one minibatch, drawn once from a seed; and all of them, to train classifiers on."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Batches, Fidelity, Task, TaskOptions, derive
+from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, TaskOptions, derive
 from eproxyctl.errors import DataError
+from eproxyctl.tasks.classification import ClassificationTask, statistics
 from eproxyctl.tasks.sequence_sources import Digits, Source
 
+if TYPE_CHECKING:
+    import torch
 
-class SequencesTask(Task):
+
+class SequencesTask(ClassificationTask):
     """Sequences [C, L] from embedded digits or text, a text file or an npz archive, for spaces of rank 1.
 
     A minibatch is drawn once from the seed: sequences, or windows of them where `length` is shorter. Values are
     normalised per channel to mean 0 and standard deviation 1 over the minibatch; one-hot tokens are left as they are,
     so that the first layer looks them up. All architectures see the same one.
+
+    Where the sequences have labels, `benchmark` trains classifiers, on one window of each where `length` is shorter;
+    the metric is the accuracy on the validation sequences in percent. Flips, which would turn time round, are refused.
     """
 
     kind = "sequences"
+    spoilt_by = ("flip",)
 
     class Options(TaskOptions):
         source: Source = Digits()
@@ -57,3 +67,17 @@ class SequencesTask(Task):
             values = (values - values.mean(axis=(0, 2), keepdims=True)) / np.where(spread, spread, 1)
         inputs = torch.from_numpy(values.astype(np.float32))
         return Batches(inputs, None if labels is None else torch.tensor(labels))
+
+    def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
+        """Sequences float32 [N, C, L] and labels int64 [N]; each class has its share in both parts."""
+        import torch
+
+        values, labels = self.options.source.labelled(self.shape[1], random.Random(derive(seed, "windows")))
+        inputs = torch.from_numpy(values.astype(np.float32))
+        targets, training, held = self.labelled(inputs, labels, seed, validation, limit, what="sequence")
+        return Examples(inputs, targets, training, held, *statistics(inputs[training], constant=True))
+
+    def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:
+        from eproxyctl.networks.augment import crop
+
+        return crop(inputs, random) if "crop" in augmentations else inputs

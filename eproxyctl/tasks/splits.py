@@ -13,7 +13,12 @@ Indices = NDArray[np.int64]
 
 
 def split(
-    labels: Indices, seed: int, validation: float, limit: int | None, names: Sequence[str] | None = None
+    labels: Indices,
+    seed: int,
+    validation: float,
+    limit: int | None,
+    names: Sequence[str] | None = None,
+    what: str = "image",
 ) -> tuple[Indices, Indices]:
     """Indices for training and for validation, each class in both by its share.
 
@@ -23,20 +28,21 @@ def split(
         validation: share of all.
         limit: training examples at most, None for all that are left.
         names: of the classes, for messages.
+        what: one example is called in messages.
 
     Raises:
-        DataError: one class, a class with one image, or parts too small for the classes.
+        DataError: one class, a class with one example, or parts too small for the classes.
     """
     from sklearn.model_selection import train_test_split
 
     classes, counts = np.unique(labels, return_counts=True)
-    check_classes(classes, counts, names)
+    check_classes(classes, counts, names, what)
     held = max(round(validation * len(labels)), len(classes))
     rest = len(labels) - held
     if (limit is not None and limit < len(classes)) or rest < len(classes):
         raise DataError(
-            f"{min(limit or rest, rest)} training images for {len(classes)} classes",
-            hint="raise train.images, lower train.validation, or add images",
+            f"{min(limit or rest, rest)} training {what}s for {len(classes)} classes",
+            hint=f"raise train.images, lower train.validation, or add {what}s",
         )
     training, validated = train_test_split(
         np.arange(len(labels)),
@@ -48,11 +54,30 @@ def split(
     return np.asarray(training, dtype=np.int64), np.asarray(validated, dtype=np.int64)
 
 
-def check_classes(classes: Indices, counts: Indices, names: Sequence[str] | None = None) -> None:
-    """Raises DataError where nothing can be learned: one class, or a class with one image."""
+def divide(count: int, seed: int, validation: float, limit: int | None, what: str = "image") -> tuple[Indices, Indices]:
+    """Indices for training and for validation, of `count` examples without classes.
+
+    Raises:
+        DataError: fewer than two for either.
+    """
+    held = max(round(validation * count), 2)
+    kept = min(count - held, count if limit is None else limit)
+    if kept < 2:
+        raise DataError(
+            f"of {count} {what}s {max(kept, 0)} are left to train on",
+            hint=f"raise train.images, lower train.validation, or add {what}s",
+        )
+    order = np.random.RandomState(seed % 2**32).permutation(count).astype(np.int64)
+    return order[held : held + kept], order[:held]
+
+
+def check_classes(classes: Indices, counts: Indices, names: Sequence[str] | None = None, what: str = "image") -> None:
+    """Raises DataError where nothing can be learned: one class, or a class with one example."""
     if len(classes) < 2:
-        raise DataError("the images are all of one class: nothing to tell apart", hint="add images of another class")
+        raise DataError(
+            f"the {what}s are all of one class: nothing to tell apart", hint=f"add {what}s of another class"
+        )
     lonely = [names[label] if names else str(label) for label in classes[counts < 2]]
     if lonely:
-        what = f"class '{lonely[0]}' has one image" if len(lonely) == 1 else f"{len(lonely)} classes have one image"
-        raise DataError(f"{what}: none is left to validate on", hint=f"add images to {', '.join(lonely[:10])}")
+        told = f"class '{lonely[0]}' has one {what}" if len(lonely) == 1 else f"{len(lonely)} classes have one {what}"
+        raise DataError(f"{told}: none is left to validate on", hint=f"add {what}s to {', '.join(lonely[:10])}")

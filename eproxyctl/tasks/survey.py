@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.sources import Bytes, Digits, Folder, Npz
+from eproxyctl.tasks.pixels import Bytes
+from eproxyctl.tasks.sources import Digits, Folder, Npz
 from eproxyctl.tasks.splits import check_classes
 
 

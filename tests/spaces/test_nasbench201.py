@@ -141,3 +141,10 @@ def test_a_sample_is_a_prefix_of_a_larger_one() -> None:
 def test_the_public_table_maps_to_the_same_keys(benchmarks: Path) -> None:
     rows = json.loads((benchmarks / "nasbench201" / "cifar10valid.json").read_text())
     assert {SPACE.parse(notation) for notation, _ in rows} == set(SPACE.keys())
+
+
+@pytest.mark.parametrize("shape", [(3, 25), (3, 1), (3, 15, 30), (2, 6, 7, 9), (1, 1, 2, 3)])
+def test_sides_that_cannot_be_halved(shape: tuple[int, ...]) -> None:
+    network = materialise(lambda: SMALL.build(SMALL.largest(), shape, 5))
+    initialise(as_module(network), "kaiming_normal", generator(0))
+    assert network.eval()(torch.randn(2, *shape)).isfinite().all()

@@ -1,0 +1,234 @@
+"""Segmentation: a class for every pixel of an image."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
+
+from eproxyctl.contracts import Examples, Options, derive
+from eproxyctl.errors import DataError
+from eproxyctl.tasks import archives
+from eproxyctl.tasks.classification import statistics
+from eproxyctl.tasks.pictures import PictureOptions, PictureTask
+from eproxyctl.tasks.pixels import Bytes, Drawn, check, choose, flat, image_files, read, some
+from eproxyctl.tasks.splits import divide
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from eproxyctl.contracts import Meter, Network
+
+VOID = 255
+"""What a mask has where a pixel is of no class, as in Pascal VOC: neither trained on nor measured."""
+NUMBERS = "a mask has the number of a class in each pixel, from 0, or 255 for none; black and white is 0 and 1"
+
+
+class Npz(Options):
+    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W]."""
+
+    kind: Literal["npz"] = "npz"
+    path: str = Field(description="the .npz file")
+
+    def draw(self, n: int, generator: random.Random) -> Drawn:
+        images = self._images()
+        return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
+
+    def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
+        """Where each is, the image and its mask."""
+        for i, (image, mask) in enumerate(zip(self._images(), self._masks(), strict=True)):
+            yield f"{self.path}[{i}]", flat(image), mask
+
+    def masks_of(self) -> Iterator[tuple[str, Bytes]]:
+        """Where each is, and the mask."""
+        for i, mask in enumerate(self._masks()):
+            yield f"{self.path}[{i}]", mask
+
+    def paths(self) -> tuple[str, ...]:
+        return (self.path,)
+
+    def _images(self) -> Bytes:
+        images = archives.load(self.path, "images", "x")
+        if images is None:
+            raise archives.missing(self.path, "images", "masks")
+        return check(images, self.path)
+
+    def _masks(self) -> Bytes:
+        images, masks = self._images(), archives.load(self.path, "masks", "y")
+        if masks is None:
+            raise archives.missing(self.path, "masks", "images")
+        if masks.shape[3:] == (1,):
+            masks = masks[..., 0]
+        if masks.dtype.kind not in "iu" or masks.shape != images.shape[:3]:
+            raise DataError(
+                f"{self.path}: 'masks' is {masks.dtype} {list(masks.shape)}",
+                hint=f"it must be whole numbers {list(images.shape[:3])}, as there are images",
+            )
+        return _bytes(masks, self.path)
+
+
+class Folder(Options):
+    """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png."""
+
+    kind: Literal["folder"] = "folder"
+    path: str = Field(description="the folder of images")
+    masks: str = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
+
+    def draw(self, n: int, generator: random.Random) -> Drawn:
+        files = some(image_files(self.path), self.path)
+        return [read(files[i]) for i in choose(len(files), n, generator, self.path)], None
+
+    def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
+        """Where each is, the image and its mask."""
+        for image, mask in self._files():
+            yield str(mask), read(image), _mask(mask)
+
+    def masks_of(self) -> Iterator[tuple[str, Bytes]]:
+        """Where each is, and the mask."""
+        for _, mask in self._files():
+            yield str(mask), _mask(mask)
+
+    def paths(self) -> tuple[str, ...]:
+        return tuple(map(str, (*image_files(self.path), *image_files(self.masks))))
+
+    def _files(self) -> list[tuple[Path, Path]]:
+        """Each image and its mask. Raises DataError where there is none."""
+        images = some(image_files(self.path), self.path)
+        masks: dict[Path, Path] = {}
+        for mask in image_files(self.masks):
+            name = mask.relative_to(self.masks).with_suffix("")
+            if name in masks:
+                raise DataError(f"two masks for one image: {masks[name]} and {mask}", hint="remove one of them")
+            masks[name] = mask
+        inside = Path(self.masks).is_relative_to(self.path)
+        images = [image for image in images if not (inside and image.is_relative_to(self.masks))]
+        lacking = [image for image in images if image.relative_to(self.path).with_suffix("") not in masks]
+        if lacking:
+            more = f" (nor for {len(lacking) - 1} others)" if len(lacking) > 1 else ""
+            wanted = Path(self.masks) / lacking[0].relative_to(self.path).with_suffix(".png")
+            raise DataError(f"no mask for {lacking[0]}{more}", hint=f"it would be {wanted}")
+        return [(image, masks[image.relative_to(self.path).with_suffix("")]) for image in images]
+
+
+Source = Annotated[Npz | Folder, Field(discriminator="kind")]
+
+
+class SegmentationTask(PictureTask):
+    """Segmentation: the class of every pixel, from images and masks in two folders or an npz archive.
+
+    A decoder (the deepest map doubled in size step by step, the others added where their size is reached) takes the
+    place of the classifier; images and masks are resized to resolution × resolution, masks without mixing classes. The
+    metric is the mean intersection over union of the classes on the validation images in percent (miou). Pixels
+    of 255 are of no class and do not count. params and macs are those of the space's network, without the decoder.
+    """
+
+    kind = "segmentation"
+    metric = "miou"
+
+    class Options(PictureOptions):
+        source: Source
+        outputs: int | None = Field(None, ge=2, le=VOID, description="classes; unset: as many as the masks number")
+        decoder: PositiveInt = Field(32, description="channels of the decoder that benchmark trains")
+
+    options: Options
+
+    @cached_property
+    def outputs(self) -> int:
+        """Read from all masks once."""
+        if self.options.outputs:
+            return self.options.outputs
+        highest = max((_highest(mask) for _, mask in self.options.source.masks_of()), default=-1)
+        if highest < 1:
+            raise DataError("the masks have one class: nothing to tell apart", hint=NUMBERS)
+        return highest + 1
+
+    def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
+        """Images uint8 [N, C, side, side] and masks uint8 [N, side, side]."""
+        import torch
+
+        classes, masks = self.outputs, list[Bytes]()
+
+        def images() -> Iterator[Bytes]:
+            for where, image, mask in self.options.source.pairs():
+                if mask.shape != image.shape[:2]:
+                    ours, theirs = (" × ".join(map(str, shape[:2])) for shape in (mask.shape, image.shape))
+                    raise DataError(f"{where}: the mask is {ours} pixels, its image {theirs}")
+                if _highest(mask) >= classes:
+                    what = f"class {_highest(mask)}, and task.outputs is {classes} (they start at 0)"
+                    raise DataError(f"{where}: {what}", hint=NUMBERS)
+                masks.append(_nearest(mask, self.options.resolution))
+                yield image
+
+        inputs = self.stacked(images())
+        targets = torch.from_numpy(np.stack(masks))
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        training, held = (torch.from_numpy(part) for part in parts)
+        for part, name in ((training, "training"), (held, "validation")):
+            found = np.unique(targets[part].numpy())
+            if (found != VOID).sum() < 2:
+                raise DataError(f"the masks of the {name} images have one class: nothing to tell apart", hint=NUMBERS)
+        return Examples(inputs, targets, training, held, *statistics(inputs[training]))
+
+    def pairs(self, examples: Examples, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return examples.normalised(indices), examples.targets[indices].long()
+
+    def model(self, network: Network) -> nn.Module:
+        from eproxyctl.networks.dense import DenseNetwork
+
+        return DenseNetwork(network, self.shape, self.outputs, width=self.options.decoder)
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        import torch.nn.functional as F
+
+        # The mean by hand: a batch without any class has the loss 0, not NaN.
+        total = F.cross_entropy(outputs, targets, ignore_index=VOID, reduction="sum")
+        return total / (targets != VOID).sum().clamp(min=1)
+
+    def meter(self) -> Meter:
+        from torchmetrics.classification import MulticlassJaccardIndex
+
+        return 100 * MulticlassJaccardIndex(self.outputs, average="macro", ignore_index=VOID)
+
+    def augment_pairs(
+        self, inputs: torch.Tensor, targets: torch.Tensor, augmentations: Sequence[str], random: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mask goes with its image; what a crop brings in is of no class."""
+        import torch
+
+        both = torch.cat([inputs, (targets[:, None] - VOID).float()], 1)
+        varied = self.augment(both, augmentations, random)
+        return varied[:, :-1], varied[:, -1].long() + VOID
+
+
+def _highest(mask: Bytes) -> int:
+    """The highest class; -1 where there is none."""
+    return int(mask[mask != VOID].max(initial=0)) if (mask != VOID).any() else -1
+
+
+def _mask(path: Path) -> Bytes:
+    """Class numbers [H, W]. Raises DataError where the file has colours."""
+    mask = read(path, indexed=True)
+    if mask.ndim != 2 or mask.dtype.kind not in "iub":
+        raise DataError(f"the mask {path} has colours, not classes", hint=NUMBERS)
+    return _bytes(mask.astype(np.int64), str(path))
+
+
+def _bytes(mask: NDArray[np.int64], where: str) -> Bytes:
+    if mask.size and not (mask.min() >= 0 and mask.max() <= VOID):
+        raise DataError(f"{where}: masks have values from {mask.min()} to {mask.max()}", hint=NUMBERS)
+    return mask.astype(np.uint8)
+
+
+def _nearest(mask: Bytes, side: int) -> Bytes:
+    """[side, side], classes not mixed."""
+    from PIL import Image
+
+    values: Bytes = np.asarray(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
+    return values
