@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def ranked(scores: Sequence[float | None], *, higher_is_better: bool) -> Floats:
+def ranked(scores: Sequence[float | None] | Floats, *, higher_is_better: bool) -> Floats:
     """Scores turned so that higher is better; missing, NaN and infinite ones just below the worst.
 
     Returns:
