@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from eproxyctl.ranking import (
+    PARTIAL,
     STATISTICS,
     difference,
     estimate,
@@ -23,6 +24,7 @@ from eproxyctl.ranking import (
     top_regret,
     weighted_tau,
 )
+from eproxyctl.ranking.intervals import mean_ranks, resamples
 
 scores = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30)
 
@@ -154,3 +156,47 @@ def test_hostile_columns(name: str) -> None:
         found = estimate(STATISTICS[name], ranked(scores, higher_is_better=True), metric)
         assert found.n == 6
         assert math.isnan(found.value) or found.low is None or found.low <= found.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", [*STATISTICS, PARTIAL])
+def test_an_interval_is_that_of_scipys_bootstrap_of_the_statistic(name: str) -> None:
+    """However the resamples are computed: on columns with ties, one resample after the other by the definition."""
+    generator = np.random.default_rng(5)
+    x, size = generator.integers(0, 12, 40).astype(float), generator.integers(0, 9, 40).astype(float)
+    y = x + generator.integers(0, 20, 40)
+    statistic = STATISTICS.get(name, partial_spearman)
+    columns = (x, y, size) if name == PARTIAL else (x, y)
+    rng = np.random.default_rng(3)
+    one_by_one = stats.bootstrap(
+        columns, statistic, paired=True, vectorized=False, n_resamples=1000, method="percentile", rng=rng
+    )
+    values = one_by_one.bootstrap_distribution
+    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
+    found = estimate(statistic, *columns, seed=3)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert found.undefined == np.sum(~np.isfinite(values))
+    assert found.resamples == 1000
+
+
+@given(st.lists(st.lists(st.integers(0, 6), min_size=5, max_size=5), min_size=1, max_size=4))
+def test_ranks_by_counting_are_scipys(rows: list[list[int]]) -> None:
+    assert np.array_equal(mean_ranks(np.array(rows, dtype=np.int16)), stats.rankdata(rows, axis=1))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=2, max_size=40), st.integers(1, 10))
+def test_ndcg_is_scikit_learns_on_all_architectures(rows: list[tuple[int, int]], k: int) -> None:
+    from sklearn.metrics import ndcg_score
+
+    x, y = (np.array(side, dtype=float) for side in zip(*rows, strict=True))
+    spread = np.ptp(y)
+    expected = ndcg_score([(y - y.min()) / spread], [x], k=k) if spread else math.nan
+    assert ndcg(x, y, k) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_dear_statistics_take_fewer_resamples_of_many_architectures() -> None:
+    assert {name: resamples(compute, 15_625) for name, compute in STATISTICS.items()} == {
+        **dict.fromkeys(STATISTICS, 1000),
+        "kendall": 200,
+        "weighted tau": 100,
+    }
+    assert {resamples(compute, 5000) for compute in STATISTICS.values()} == {1000}

@@ -7,7 +7,8 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,38 +51,53 @@ def write(records: Sequence[Record], format: Format, output: Path | None = None,
 
 def text(records: Sequence[Record], format: Format, title: str = "", *, color: bool = False) -> str:
     """All records as they are written."""
+    if format is Format.table:
+        return table(records, title, color=color)
     if format is Format.json:
         return json.dumps([plain(record) for record in records], indent=2) + "\n"
+    return "".join(lines(records, format))
+
+
+def lines(records: Iterable[Record], format: Format) -> Iterator[str]:
+    """Records as CSV or JSON lines, one after the other."""
     if format is Format.jsonl:
-        return "".join(json.dumps(plain(record)) + "\n" for record in records)
-    return _csv(records) if format is Format.csv else table(records, title, color=color)
+        for record in records:
+            yield json.dumps(plain(record)) + "\n"
+        return
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    for i, record in enumerate(records):
+        if i == 0:
+            writer.writerow(record)
+        writer.writerow([_cell(value) for value in record.values()])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
-def emit(content: str, output: Path | None = None) -> None:
-    """Text to a file, or to stdout."""
+def document(name: str, records: Iterable[Record], rest: Mapping[str, Any]) -> Iterator[str]:
+    """A JSON object in pieces: a list of records under a name, and the rest; indented by two."""
+    before = f'{{\n  "{name}": [\n'
+    for record in records:
+        yield before + textwrap.indent(json.dumps(plain(record), indent=2), "    ")
+        before = ",\n"
+    yield "\n  ]," + json.dumps(rest, indent=2)[1:] + "\n"
+
+
+def emit(content: str | Iterable[str], output: Path | None = None) -> None:
+    """Text, whole or in pieces, to a file or to stdout."""
     if output is None:
-        sys.stdout.write(content)
+        sys.stdout.writelines((content,) if isinstance(content, str) else content)
         return
     from eproxyctl.engine import rundir
 
     rundir.write(output, content)
 
 
-class Stream:
-    """Writes records one at a time to stdout, as CSV or JSON lines."""
-
-    def __init__(self, format: Format) -> None:
-        self.format = format
-        self._writer: Any = None
-
-    def add(self, record: Record) -> None:
-        if self.format is Format.jsonl:
-            sys.stdout.write(json.dumps(plain(record)) + "\n")
-        else:
-            if self._writer is None:
-                self._writer = csv.writer(sys.stdout, lineterminator="\n")
-                self._writer.writerow(record)
-            self._writer.writerow([_cell(value) for value in record.values()])
+def stream(pieces: Iterable[str]) -> None:
+    """Pieces of text to stdout, each at once."""
+    for piece in pieces:
+        sys.stdout.write(piece)
         sys.stdout.flush()
 
 
@@ -94,16 +110,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value)
     return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
-
-
-def _csv(records: Iterable[Record]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    for i, record in enumerate(records):
-        if i == 0:
-            writer.writerow(record)
-        writer.writerow([_cell(value) for value in record.values()])
-    return stream.getvalue()
 
 
 def table(records: Sequence[Record], title: str = "", *, color: bool = False) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eproxyctl.cli import common, output
+from eproxyctl.cli import common, correlations, output
 from eproxyctl.cli.failures import say
 from eproxyctl.cli.output import Format
 from eproxyctl.cli.progress import progress
@@ -19,12 +19,12 @@ from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
     from eproxyctl.engine.executors import Workers
+    from eproxyctl.engine.found import Found
     from eproxyctl.engine.plan import Plan
     from eproxyctl.engine.rows import Row
     from eproxyctl.engine.scoring import Correlation
 
 TIMED = 3
-CORRELATIONS = "Correlations with the metric, 95 % intervals"
 
 
 def score(
@@ -68,47 +68,71 @@ def score(
             continue
         folder = run or Path("runs") / plan.loaded.name / "score"
         pool = common.pool(min(common.cores(workers), len(keys)), dask)
-        rows = _run(plan, keys, folder, pool, chosen, out, streams=len(paths) == 1)
-        failed += sum(any(row.status == "failed" for row in each) for each in zip(*rows, strict=True))
-        found = _report(plan, rows, folder, chosen, out, top, several=len(paths) > 1)
-        summary += [{"spec": plan.loaded.name, **record} for record in found]
+        found, measured = _run(plan, keys, folder, pool, chosen, out, top, several=len(paths) > 1)
+        failed += found.failed
+        if len(paths) > 1:
+            summary += correlations.summary(plan, measured, folder)
     if len(paths) > 1 and not dry_run:
-        output.write(_with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
+        output.write(correlations.with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
     if failed:
         say(f"{failed} architecture(s) failed; their rows say why", style="yellow")
         raise typer.Exit(1)
 
 
 def _run(
-    plan: Plan, keys: list[str], folder: Path, workers: Workers, chosen: Format, out: Path | None, *, streams: bool
-) -> list[list[Row]]:
-    """For each proxy its rows. They are streamed as they come, unless a proxy ranks architectures together."""
+    plan: Plan,
+    keys: list[str],
+    folder: Path,
+    workers: Workers,
+    chosen: Format,
+    out: Path | None,
+    top: int,
+    *,
+    several: bool,
+) -> tuple[Found, list[Correlation]]:
+    """Score what has no row yet and report. Rows are written as they come, unless a proxy ranks them together."""
     from eproxyctl.cli.validate import resolved
+    from eproxyctl.engine.found import Found, together
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory
-    from eproxyctl.engine.scoring import columns
-    from eproxyctl.engine.scoring import score as run_score
 
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    together = any(proxy.relative for proxy in plan.proxies)
-    streamed = streams and out is None and chosen in (Format.csv, Format.jsonl)
-    stream = output.Stream(chosen) if streamed and not together else None
-    rows: list[tuple[Row, ...]] = []
-    with (
-        RunDirectory(folder, "score", identity(plan), files, plan.origins),
-        workers as pool,
-        progress(f"scoring {plan.loaded.name}", len(keys)) as advance,
-    ):
-        for each in run_score(plan, keys, folder, pool):
+    streams = not several and out is None and chosen in (Format.csv, Format.jsonl)
+    as_they_come = streams and not any(together(proxy) for proxy in plan.proxies)
+    found = Found(plan, keys, folder)
+    with RunDirectory(folder, "score", identity(plan), files, plan.origins):
+        with closing(_scored(plan, found, folder, workers)) as rows:
+            if as_they_come:
+                output.stream(output.lines((record(plan, found.of(i, each)) for i, each in rows), chosen))
+            else:
+                for _ in rows:
+                    pass
+        found.rank()
+        measured = _measure(plan, found, folder)
+        if streams and not as_they_come:
+            output.stream(output.lines(_records(plan, found), chosen))
+        if not several:
+            _report(plan, found, measured, folder, chosen, out, top)
+    return found, measured
+
+
+def _scored(
+    plan: Plan, found: Found, folder: Path, workers: Workers
+) -> Generator[tuple[int, tuple[Row, ...]], None, None]:
+    """(place, rows) of each architecture as it is done, one row a section of the plan."""
+    from eproxyctl.engine.pace import Pace
+    from eproxyctl.engine.scoring import score as run_score
+
+    pace = Pace()
+    with workers as pool, progress(f"scoring {plan.loaded.name}", len(found.keys), pace.left) as advance:
+        for i, each in enumerate(run_score(plan, found.keys, folder, pool, pace)):
             advance()
-            rows.append(each)
-            if stream:
-                one = columns(plan, [each])
-                stream.add(record(plan, [column[0] for column in one]))
-    found = columns(plan, rows)
-    if streamed and together:
-        output.write([record(plan, each) for each in zip(*found, strict=True)], chosen)
-    return found
+            found.add(i, each)
+            yield i, each
+
+
+def _records(plan: Plan, found: Found) -> Iterator[dict[str, Any]]:
+    return (record(plan, rows) for _, rows in found.rows())
 
 
 def record(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
@@ -138,99 +162,61 @@ def _cause(name: str, row: Row, several: int) -> str:
     return text if several == 1 else f"{name}: {text}"
 
 
-def _report(
-    plan: Plan, found: list[list[Row]], folder: Path, chosen: Format, out: Path | None, top: int, *, several: bool
-) -> list[dict[str, Any]]:
-    """Write rows and correlations; returns records for a summary of several specs."""
-    from eproxyctl.engine import results, rundir
-    from eproxyctl.engine.scoring import correlations, names, training_keys
+def _measure(plan: Plan, found: Found, folder: Path) -> list[Correlation]:
+    """The correlations; they and the scores are in the run directory when this returns."""
+    from eproxyctl.engine import results, rundir, scoring
 
-    excluded = training_keys(plan)
-    measured = correlations(plan, found, excluded=excluded)
-    table = [correlation_record(c) for c in measured]
-    rundir.write(folder / "correlations.json", json.dumps([output.plain(r) for r in table], indent=2) + "\n")
+    excluded = scoring.tuned(plan, found.keys)
+    measured = scoring.correlations(plan, found, excluded=frozenset(excluded))
+    table = [output.plain(correlations.as_record(c)) for c in measured]
+    rundir.write(folder / "correlations.json", json.dumps(table, indent=2) + "\n")
     results.write(plan, found, folder, excluded)
-    left_out = sum(plan.space.canonical(row.key) in excluded for row in found[0]) if excluded else 0
-    if left_out:
-        say(f"{left_out} architecture(s) equal one the proxy was tuned on and are excluded from the correlations")
-    bad = sum(any(row.status != "ok" for row in each) for each in zip(*found, strict=True))
-    if bad and plan.table:
-        say(f"{bad} architecture(s) diverged or failed; they rank last")
-    if several:
-        each = results.milliseconds(folder)
-        kinds = {name: proxy.kind for name, proxy in zip(names(plan), plan.proxies, strict=True)}
-        spearman = [c for c in measured if c.statistic == "spearman"]
-        return [{**correlation_record(c), "ms": each.get(kinds.get(c.column, ""))} for c in spearman]
-    records = [record(plan, rows) for rows in zip(*found, strict=True)]
+    if excluded:
+        say(f"{len(excluded)} architecture(s) equal one the proxy was tuned on and are excluded from the correlations")
+    if found.bad and plan.table:
+        say(f"{found.bad} architecture(s) diverged or failed; they rank last")
+    return measured
+
+
+def _report(
+    plan: Plan,
+    found: Found,
+    measured: Sequence[Correlation],
+    folder: Path,
+    chosen: Format,
+    out: Path | None,
+    top: int,
+) -> None:
+    """Write rows, where they were not streamed, and correlations."""
     if chosen is Format.json:
-        document = {
-            "rows": [output.plain(one) for one in records],
-            "correlations": [output.plain(r) for r in table],
-        }
-        output.emit(json.dumps(document, indent=2) + "\n", out)
+        rest = {"correlations": [output.plain(correlations.as_record(c)) for c in measured]}
+        output.emit(output.document("rows", _records(plan, found), rest), out)
     elif chosen is Format.table:
-        by = "" if len(found) == 1 else f" by {next(name for name in records[0] if name != 'key')}"
-        title = f"{plan.loaded.name}: {len(records)} architectures, best first{by}"
-        text = output.table(_ranked(plan, found[0], records)[:top], title)
-        if table:
-            text += "\n" + output.table(_by_column(measured), CORRELATIONS)
+        text = _table(plan, found, top)
+        if measured:
+            text += "\n" + output.table(correlations.by_column(measured), correlations.TITLE)
         output.emit(text, out)
         say(f"all rows: {folder}", always=False)
     else:
         if out is not None:
-            output.write(records, chosen, out)
-        if table:
-            say(output.table(_by_column(measured), CORRELATIONS).rstrip(), always=False)
-    return []
+            output.emit(output.lines(_records(plan, found), chosen), out)
+        if measured:
+            say(output.table(correlations.by_column(measured), correlations.TITLE).rstrip(), always=False)
 
 
-def _ranked(plan: Plan, rows: Sequence[Row], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Records by the first proxy's rank, best first; diverged and failed ones last."""
-    sign = -1 if plan.proxies[0].higher_is_better else 1
-    caused = any(r["cause"] for r in records)
-
-    def place(i: int) -> tuple[bool, bool, float]:
-        return rows[i].status == "failed", rows[i].score is None, sign * (rows[i].score or 0)
-
+def _table(plan: Plan, found: Found, top: int) -> str:
+    """The best by the first proxy's rank; only their rows are read."""
+    order = found.best_first()[:top]
+    records = {i: record(plan, rows) for i, rows in found.rows(frozenset(order))}
     shown = []
-    for rank, i in enumerate(sorted(range(len(rows)), key=place), start=1):
-        values = dict(records[i])
+    for rank, i in enumerate(order, start=1):
+        values = records[i]
         del values["trace"]
-        if not caused:
+        if not found.failed:
             del values["cause"]
         shown.append({"rank": rank, **values})
-    return shown
-
-
-def correlation_record(c: Correlation) -> dict[str, Any]:
-    """A correlation as a person or program reads it."""
-    e = c.estimate
-    return {"column": c.column, "statistic": c.statistic, "value": e.value, "low": e.low, "high": e.high, "n": e.n}
-
-
-def _by_column(measured: Sequence[Correlation]) -> list[dict[str, Any]]:
-    """For reading: a line for each column, a statistic beside the other."""
-    statistics = list(dict.fromkeys(c.statistic for c in measured))
-    found = {(c.column, c.statistic): c.estimate for c in measured}
-    lines = []
-    for column in dict.fromkeys(c.column for c in measured):
-        estimates = {statistic: found.get((column, statistic)) for statistic in statistics}
-        n = next(e.n for e in estimates.values() if e)
-        lines.append({"column": column, "n": n} | {name: output.interval(e) for name, e in estimates.items()})
-    return lines
-
-
-def _with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One record for each spec and column, then the mean of each column over the specs."""
-    if not summary:
-        raise UsageError("several specs are summed up by their correlations, and none has a metric table")
-    names = ("spec", "column", "value", "low", "high", "n", "ms")
-    records = [{("spearman" if n == "value" else n): r[n] for n in names} for r in summary]
-    for column in dict.fromkeys(r["column"] for r in records):
-        values = [r["spearman"] for r in records if r["column"] == column]
-        mean = math.fsum(values) / len(values)
-        records.append({"spec": "mean", "column": column, "spearman": mean} | dict.fromkeys(("low", "high", "n", "ms")))
-    return records
+    by = "" if len(found.scores) == 1 else f" by {list(shown[0])[2]}"
+    return output.table(shown, f"{plan.loaded.name}: {len(found.keys)} architectures, best first{by}")
 
 
 def estimate(plan: Plan, keys: list[str], workers: int) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eproxyctl.engine import rundir
+from eproxyctl.engine.found import Found
 from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.rows import Row
 from eproxyctl.engine.scoring import names
 from eproxyctl.engine.streaming import TIMINGS
 from eproxyctl.errors import RunError
@@ -46,25 +47,35 @@ class Results:
     tuned: frozenset[str]
 
 
-def write(plan: Plan, found: Sequence[Sequence[Row]], folder: Path, excluded: frozenset[str]) -> None:
-    """Write both files; each is replaced at once."""
+def write(plan: Plan, found: Found, folder: Path, tuned: Sequence[str]) -> None:
+    """Write both files; each is replaced at once.
+
+    Args:
+        tuned: keys equal to one that a proxy was tuned on.
+    """
     named = names(plan)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["key", *named, *SIZES, "metric"])
-    for rows in zip(*found, strict=True):
-        first = rows[0]
-        metric = plan.table.metric.get(first.key) if plan.table else None
-        values = [*(row.score for row in rows), first.params, first.macs, metric]
-        writer.writerow([first.key, *("" if value is None else repr(value) for value in values)])
     meaning = {
         "columns": {name: proxy.higher_is_better for name, proxy in zip(named, plan.proxies, strict=True)},
         "goal": plan.task.goal,
         "table": plan.table.sha256 if plan.table else "",
-        "tuned": [row.key for row in found[0] if excluded and plan.space.canonical(row.key) in excluded],
+        "tuned": list(tuned),
     }
-    rundir.write(folder / SCORES, stream.getvalue())
+    rundir.write(folder / SCORES, _lines(plan, found, ["key", *named, *SIZES, "metric"]))
     rundir.write(folder / MEANING, json.dumps(meaning, indent=1) + "\n")
+
+
+def _lines(plan: Plan, found: Found, header: Sequence[str]) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    writer.writerow(header)
+    for i, key in enumerate(found.keys):
+        metric = plan.table.metric.get(key) if plan.table else None
+        sizes = [None if math.isnan(values[i]) else int(values[i]) for values in (found.params, found.macs)]
+        scores = [None if math.isnan(score) else score for score in found.scores[:, i].tolist()]
+        writer.writerow([key, *("" if value is None else repr(value) for value in (*scores, *sizes, metric))])
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
 def read(folder: Path) -> Results:

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,13 +40,13 @@ def explained(path: Path) -> Iterator[None]:
         raise RunError(f"cannot write {path}: {error.strerror}", hint=hint) from None
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file at once, or leave it as it was."""
+def write(path: Path, text: str | Iterable[str]) -> None:
+    """Replace a file at once, or leave it as it was; the text may come in pieces."""
     temporary = path.with_name(f".{path.name}.tmp")
     with explained(path):
         try:
             with temporary.open("w", encoding="utf-8") as stream:
-                stream.write(text)
+                stream.writelines((text,) if isinstance(text, str) else text)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
@@ -63,13 +63,20 @@ class Log:
         with explained(path):
             repair(path)
             self._stream = path.open("ab", buffering=0)
+            self._end = self._stream.tell()
 
-    def append(self, line: str) -> None:
-        """Add a line. It is not buffered here, so that what failed to be written is not tried again on closing."""
+    def append(self, line: str) -> int:
+        """Add a line; returns the byte it starts at.
+
+        It is not buffered here, so that what failed to be written is not tried again on closing.
+        """
+        start = self._end
         with explained(self.path):
             data = (line + "\n").encode()
+            self._end += len(data)
             while data:
                 data = data[self._stream.write(data) :]
+        return start
 
     def close(self) -> None:
         with explained(self.path):
@@ -100,16 +107,23 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         RunError: a line that is no JSON.
     """
+    return (data for _, data in placed(path))
+
+
+def placed(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `lines`, each with the byte it starts at."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as stream:
+    start = 0
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                yield start, json.loads(line)
+            except ValueError:
                 raise RunError(f"{path}:{number} is damaged", hint="delete that line, or the run directory") from None
+            start += len(line)
 
 
 class RunDirectory:

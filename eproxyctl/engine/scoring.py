@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.engine.columns import column, digest, kind, leaves, sections, within
+from eproxyctl.engine.columns import digest, kind, leaves, sections, within
 from eproxyctl.engine.equals import Shared
 from eproxyctl.engine.executors import Outcome, Workers
+from eproxyctl.engine.found import Found
+from eproxyctl.engine.pace import Pace
 from eproxyctl.engine.plan import Plan, label
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.streaming import stream
+from eproxyctl.engine.streaming import Rows
 from eproxyctl.engine.worker import Job
 from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, estimate, partial_spearman, ranked
 
 
-def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> Iterator[tuple[Row, ...]]:
+def score(
+    plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, pace: Pace | None = None
+) -> Iterator[tuple[Row, ...]]:
     """Score the keys that lack a row; yield the rows of each in the order of `keys`, one a section of the plan.
 
-    See `stream`.
+    Args:
+        plan, keys, workers: what is scored, and where.
+        folder: a locked run directory.
+        pace: is told how much there is to do, and what each job took.
     """
     for proxy in plan.proxies:
         for one in within(proxy, plan.registry):
@@ -33,19 +40,13 @@ def score(plan: Plan, keys: Sequence[str], folder: Path, workers: Workers) -> It
         return Job(key, tuple(wanted[i] for i in lacking))
 
     scoring = (leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry))
-    shared = Shared(plan.space, scoring, {digest(text): text for text in wanted}, folder)
+    with Rows(folder, keys, points, Row.from_json) as rows:
+        shared = Shared(plan.space, scoring, {digest(text): text for text in wanted}, rows, pace or Pace())
 
-    def results(jobs: Iterator[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:
-        return shared.results(workers, plan.context, jobs)
+        def results(jobs: Iterator[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:
+            return shared.results(workers, plan.context, jobs)
 
-    return stream(keys, points, folder, job, results, Row.from_json)
-
-
-def columns(plan: Plan, rows: Sequence[tuple[Row, ...]]) -> list[list[Row]]:
-    """For each proxy of the spec, its row for each architecture."""
-    wanted = sections(plan.proxies, plan.registry)
-    by_section = {text: [each[j] for each in rows] for j, text in enumerate(wanted)}
-    return [column(proxy, plan.space, plan.registry, by_section) for proxy in plan.proxies]
+        yield from rows.run(job, results, shared.order())
 
 
 @dataclass(frozen=True)
@@ -57,31 +58,24 @@ class Correlation:
     estimate: Estimate
 
 
-def correlations(
-    plan: Plan, found: Sequence[Sequence[Row]], *, excluded: frozenset[str] = frozenset(), seed: int = 0
-) -> list[Correlation]:
+def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), seed: int = 0) -> list[Correlation]:
     """Every statistic of each proxy and of the two size columns against the table.
 
     Args:
         plan: with a table.
-        found: of each proxy, its rows; architectures that the table lacks are left out.
-        excluded: canonical keys a proxy was tuned on, left out too.
+        found: of every architecture; those that the table lacks are left out.
+        excluded: keys equal to one a proxy was tuned on, left out too.
         seed: of the bootstrap.
     """
     table = plan.table
     if table is None:
         return []
-    known = [
-        i
-        for i, row in enumerate(found[0])
-        if table.value(row.key) is not None and not (excluded and plan.space.canonical(row.key) in excluded)
-    ]
-    first = [found[0][i] for i in known]
-    metric = ranked([table.value(row.key) for row in first], higher_is_better=True)
-    params, macs = (ranked([getattr(row, n) for row in first], higher_is_better=True) for n in ("params", "macs"))
+    known = [i for i, key in enumerate(found.keys) if key in table.metric and key not in excluded]
+    metric = ranked([table.value(found.keys[i]) for i in known], higher_is_better=True)
+    params, macs = (ranked(values[known], higher_is_better=True) for values in (found.params, found.macs))
     named = {
-        name: ranked([rows[i].score for i in known], higher_is_better=proxy.higher_is_better)
-        for name, proxy, rows in zip(names(plan), plan.proxies, found, strict=True)
+        name: ranked(scores[known], higher_is_better=proxy.higher_is_better)
+        for name, proxy, scores in zip(names(plan), plan.proxies, found.scores, strict=True)
     }
     result = [
         Correlation(name, statistic, estimate(compute, values, metric, seed=seed))
@@ -104,3 +98,9 @@ def training_keys(plan: Plan) -> frozenset[str]:
     """Canonical keys of the architectures that any of the plan's proxies was tuned on, members included."""
     tuned = [one for proxy in plan.proxies for one in within(proxy, plan.registry)]
     return frozenset(key for one in tuned if one.options.provenance for key in one.options.provenance.training)
+
+
+def tuned(plan: Plan, keys: Sequence[str]) -> list[str]:
+    """Those of the keys that equal, in function, one that any of the plan's proxies was tuned on."""
+    training = training_keys(plan)
+    return [key for key in keys if plan.space.canonical(key) in training] if training else []

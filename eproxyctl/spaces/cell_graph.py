@@ -60,7 +60,7 @@ def parametric(operation: str, source: int, *, reduction: bool) -> bool:
     return "pool" not in operation
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def simplify(cell: Cell, reduction: bool) -> Graph:
     """The smallest graph that computes the same, in an order that depends on the function only.
 
@@ -168,7 +168,7 @@ Kind = Literal["parametric", "pooling"]
 """Which operations a way's length counts: those with weights, or poolings."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def cell_ways(cell: Cell, reduction: bool, kind: Kind = "parametric") -> tuple[Ways, Ways]:
     """The live ways from each of the two inputs to the cell's output."""
     graph = simplify(cell, reduction)

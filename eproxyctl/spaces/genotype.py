@@ -134,7 +134,7 @@ def _cell_text(cell: Cell) -> str:
     return f"{nodes}_{''.join(map(str, cell.concat))}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def from_key(key: str) -> Genotype:
     """The architecture a key names."""
     match = KEY.fullmatch(key)

@@ -71,7 +71,7 @@ def prune(pairs: Collection[tuple[int, int]], operations: Sequence[str], *, last
     return graph
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def canonical_order(graph: Graph) -> Graph:
     """The same graph in the least of the orders in which edges go forward; equal for isomorphic graphs."""
     size = len(graph.operations)
@@ -85,7 +85,7 @@ def canonical_order(graph: Graph) -> Graph:
     return Graph(*min(candidates))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def fingerprint(graph: Graph) -> str:
     """The benchmark's `hash_module`: a vertex's degrees and operation, then, over and over, its neighbours' hashes."""
     size = len(graph.sources) + 1

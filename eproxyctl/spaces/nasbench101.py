@@ -149,7 +149,7 @@ def _key(graph: Graph) -> str:
     return "+".join(f"{head}~{''.join(map(str, row))}" for head, row in zip(heads, graph.sources, strict=True))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _graph(key: str) -> Graph:
     *inner, last = key.split("+")
     vertices = [VERTEX.fullmatch(text) for text in inner]

@@ -114,7 +114,7 @@ def _key(cell: Cell) -> str:
     return "+".join("|" + "|".join(f"{operation}~{i}" for i, operation in enumerate(node)) + "|" for node in nodes)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _cell(key: str) -> Cell:
     nodes = key.split("+")
     cell: list[str] = []

@@ -161,7 +161,7 @@ def _modules(stage: Stage, fidelity: Fidelity) -> Iterator[tuple[list[int], list
         )
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _architecture(key: str) -> Architecture:
     groups = key.split("-")
     if len(groups) != len(STAGES) + 2 or not all(GROUP.fullmatch(group) for group in groups):

@@ -64,7 +64,7 @@ def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:
     return terms, sums
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def simplify(cell: Cell) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[int, ...], ...]]:
     """(terms, sums) of the smallest cell that computes the same, in an order that depends on the function only.
 

@@ -57,7 +57,7 @@ def source_name(source: int) -> str:
     return str(source + 1) if source >= 0 else f"h{-2 - source}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def from_key(text: str) -> Recipe:
     """The recipe of a key, whatever the order its nodes are written in."""
     body, _, tail = text.partition("~")

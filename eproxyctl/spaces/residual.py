@@ -98,7 +98,7 @@ class Residual:
         return f"{self.kind}-{stem}-{'-'.join(stages)}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def from_key(key: str) -> Residual:
     """The architecture a key names."""
     hint = "write it as bottleneck-64-1x16b1g1-2x128b0.25g4-16x64b0.5g2 or basic-16-3x64-2x128-4x256"

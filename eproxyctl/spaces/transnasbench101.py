@@ -222,7 +222,7 @@ def official_cells(cell: Cell) -> tuple[tuple[Terms, Sums], tuple[Terms, Sums]]:
     return official(cell), official(_reducing(cell))
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def pruned_cells(cell: Cell) -> tuple[tuple[Terms, Sums], tuple[Terms, Sums]]:
     """The same, simplified: live parts only, in an order that depends on the function only."""
     return simplify(cell), simplify(_reducing(cell))

@@ -82,7 +82,9 @@ def test_killed_and_continued_equals_uninterrupted(tiny: Path, cli: Cli) -> None
     assert len(paid) >= 5
     with rows.open("a") as stream:
         stream.write('{"key":"half a li')
-    assert cli("score", tiny, "--run", "killed", *more).stdout == whole
+    continued = cli("score", tiny, "--run", "killed", *more)
+    assert continued.stderr == ""
+    assert continued.stdout == whole
     assert rows.read_bytes() == Path("whole/rows.jsonl").read_bytes()
     scored = [json.loads(line)["key"] for line in Path("killed/timings.jsonl").read_text().splitlines()]
     assert not set(paid) & set(scored[len(paid) :])
