@@ -11,7 +11,8 @@ import pytest
 
 from eproxyctl.contracts import Goal
 from eproxyctl.engine.samplers import SAMPLERS
-from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, _Lines, journal, masked, shared
+from eproxyctl.engine.storage import _Lines, journal, masked, shared
+from eproxyctl.engine.study import Asked, DiscreteStudy, Finished
 from eproxyctl.errors import RunError
 
 PARAMETERS = {"a": tuple(range(40)), "b": tuple(range(40)), "c": ("x", "y"), "idle": (1, 2, 3)}
