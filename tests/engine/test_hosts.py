@@ -6,14 +6,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
-import optuna
 import postgres
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from conftest import Url, trials
 
 from eproxyctl.engine.storage import masked, shared
 from eproxyctl.errors import RunError
@@ -70,26 +67,6 @@ paid = len(list(study.run(int(total), evaluate)))
 found = [(one.number, one.point, one.value) for one in study.finished()[: int(total)]]
 print(json.dumps({"paid": paid, "found": found, "rows": rows}, sort_keys=True))
 """
-Url = Callable[[str], str]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Url]:
-    """Makes a database of a name, and says its URL."""
-    if not postgres.installed():
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    pytest.importorskip("psycopg")
-    import psycopg
-
-    with postgres.server() as place:
-
-        def create(name: str) -> str:
-            start = f"postgresql://{postgres.USER}:{quote(postgres.PASSWORD, safe='')}@{place}"
-            with psycopg.connect(f"{start}/postgres", autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
-            return f"{start}/{name}".replace("postgresql:", "postgresql+psycopg:")
-
-        yield create
 
 
 def work(folder: Path, url: str, name: str, total: int, width: int = 6, victim: str = "") -> subprocess.Popen[str]:
@@ -122,15 +99,6 @@ def ends(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def completed(url: str) -> list[FrozenTrial]:
-    storage = optuna.storages.RDBStorage(url)
-    (name,) = optuna.get_all_study_names(storage)
-    trials = optuna.load_study(study_name=name, storage=storage).trials
-    storage.engine.dispose()
-    assert all(trial.state is not TrialState.RUNNING for trial in trials)
-    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
-
-
 def test_the_points_of_killed_processes_are_done_by_others(tmp_path: Path, database: Url) -> None:
     """Of four processes one is killed while it evaluates and one while it draws; all four make the tables at once."""
     url = database("killed")
@@ -143,7 +111,7 @@ def test_the_points_of_killed_processes_are_done_by_others(tmp_path: Path, datab
     assert a["found"] == b["found"]
     assert a["rows"] == b["rows"]
     assert {point for _, point, _ in a["found"]} == a["rows"].keys()
-    points = [trial.user_attrs["point"] for trial in completed(url)]
+    points = [trial.user_attrs["point"] for trial in trials(url)]
     assert len(points) == len(set(points)) == 16
     assert lost in points
     more = json.loads(ends(work(tmp_path, url, "evaluating", 20)))
@@ -167,7 +135,7 @@ def test_sqlite_serves_two_processes(tmp_path: Path) -> None:
     together(tmp_path, 2)
     found = [json.loads(ends(process)) for process in processes]
     assert found[0]["found"] == found[1]["found"]
-    assert len({trial.user_attrs["point"] for trial in completed(url)}) == len(completed(url)) == 8
+    assert len({trial.user_attrs["point"] for trial in trials(url)}) == len(trials(url)) == 8
     assert found[0]["paid"] + found[1]["paid"] == 8
 
 

@@ -54,7 +54,7 @@ def server() -> Iterator[str]:
         try:
             yield f"127.0.0.1:{port}"
         finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
+            run("pg_ctl", "-w", "-m", "fast", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
