@@ -64,7 +64,7 @@ DaskFlag = Annotated[
         "--dask",
         metavar="ADDRESS|local",
         envvar="EPROXYCTL_DASK",
-        help="Score on a Dask cluster: a scheduler's address, or `local`. Use one you trust: it runs what it is sent.",
+        help="Run on a Dask cluster: a scheduler's address, or `local`. Use one you trust: it runs what it is sent.",
         show_default=False,
     ),
 ]

@@ -12,6 +12,7 @@ import contextlib
 import math
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,6 +101,7 @@ class SharedStudy(DiscreteStudy):
         self._rows = store.rows
         self._worker = _worker(store.folder)
         self._database = storage.shared(store.url)
+        weakref.finalize(self, self._database.engine.dispose)  # closes the connections
         self._heart = Heart(self._database)
         self._adopted: set[int] = set()
         self._met: set[int] = set()
@@ -109,10 +111,6 @@ class SharedStudy(DiscreteStudy):
         options = {"admits": admits, "batch": batch, "goals": goals, "created": self._take}
         with storage.explained(self._url):
             super().__init__(self._database, name, parameters, sampler, seed, encode, **options)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Leave the database."""
-        self._database.engine.dispose()
 
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""

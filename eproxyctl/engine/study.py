@@ -96,9 +96,6 @@ class DiscreteStudy:
         self._encode = encode
         self._batch = batch
 
-    def close(self) -> None:
-        """Leave the storage."""
-
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
