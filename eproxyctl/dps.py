@@ -19,10 +19,11 @@ from eproxyctl.contracts import Known, Proxy, ProxyOptions, Readout
 from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import column, known_of, sections, traced, within
 from eproxyctl.engine.executors import Workers
+from eproxyctl.engine.hosts import SharedStudy
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.scoring import training_keys
-from eproxyctl.engine.study import DiscreteStudy, Finished
+from eproxyctl.engine.study import Asked, DiscreteStudy, Finished
 from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, estimate, ranked
@@ -119,6 +120,11 @@ class Search:
         self._log.close()
 
     @property
+    def workers(self) -> int:
+        """How many networks are trained at once."""
+        return self._workers.count
+
+    @property
     def paid(self) -> int:
         """Rows there are."""
         return len(self._rows)
@@ -136,6 +142,28 @@ class Search:
         """What a proxy that learns may learn from."""
         space, registry = self.plan.space, self.plan.registry
         return known_of(traced(self.proxy(section), space, registry, self._members(section, keys)), space)
+
+    def lines(self, section: str, keys: Sequence[str]) -> list[str]:
+        """Rows that there are, as they are written."""
+        return [self._rows[point, key].to_json(point=point) for point in self._points(section) for key in keys]
+
+    def lacking(self, section: str, keys: Sequence[str]) -> list[str]:
+        """Those of `keys` without all of their rows."""
+        points = self._points(section)
+        return [key for key in keys if any((point, key) not in self._rows for point in points)]
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        """Take over rows that another process paid for."""
+        for line in lines:
+            data = json.loads(line)
+            slot = data["point"], data["key"]
+            if slot not in self._rows:
+                self._log.append(line)
+                self._rows[slot] = Row.from_json(data)
+                self._done()
+
+    def _points(self, section: str) -> list[str]:
+        return [digest(text) for text in sections([self.proxy(section)], self.plan.registry)]
 
     def _members(self, section: str, keys: Sequence[str]) -> dict[str, list[Row]]:
         """By section, the rows of the proxies that score networks themselves."""
@@ -190,6 +218,38 @@ class Search:
             return None
         costs = self.plan.costs(row.params, row.macs)
         return float(np.mean([proxy.read(trace, costs, readout) for trace in row.traces]))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A search's rows, as the processes of a shared study give and take them."""
+
+    search: Search
+    parts: Split
+
+    def lines(self, asked: Asked) -> Sequence[str]:
+        """Those that a trial is judged by."""
+        return self.search.lines(asked.point, self.parts.training)
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        """Take over what another process paid for."""
+        self.search.adopt(lines)
+
+    def together(self, best: Sequence[Finished], others: SharedStudy, few: int) -> None:
+        """Pay for the rows of `entrants` side by side with the other processes, `few` at a time.
+
+        Each goes through them in an order of its own and leaves out what others have put meanwhile, so that none has to
+        wait for another, which may be dead.
+        """
+        spec, parts = _clean(self.search.plan.proxy.options).model_dump_json(), self.parts
+        wanted = {spec: [*parts.training, *parts.held_out]} | {one.point: list(parts.held_out) for one in best}
+        for section, keys in wanted.items():
+            random.Random().shuffle(keys)
+            self.adopt(others.take())
+            while left := self.search.lacking(section, keys)[: max(1, few)]:
+                self.search.rows(section, left)
+                others.put(self.search.lines(section, left))
+                self.adopt(others.take())
 
 
 def digest(section: str) -> str:

@@ -7,18 +7,20 @@ for the best score at every size. A point is an architecture's canonical key, so
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from eproxyctl.contracts import Choice, Goal
 from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import digest, section
 from eproxyctl.engine.executors import Workers
+from eproxyctl.engine.hosts import Store
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
@@ -26,14 +28,12 @@ from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, Values
 from eproxyctl.engine.worker import Job
 from eproxyctl.errors import InvalidArchitecture, SpecError, UsageError
 
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-
 Size = Literal["params", "macs"]
 LISTED = "key"
 """The one choice in a space without choices: which key."""
 EXHAUSTED = "exhausted: 100 draws in a row repeated an architecture, or 1,000 made none within the limits"
 TIME = "the time is up"
+SPREAD = "use --dask to spread it over many hosts"
 
 
 class Evaluator:
@@ -70,9 +70,8 @@ class Evaluator:
         canonical = {key: self.plan.space.canonical(key) for key in keys}
         jobs = [Job(k, (self._section,)) for k, c in canonical.items() if self._lacks(c)]
         for job, (outcome,) in self._workers.results(self.plan.context, jobs):
-            kind = self.plan.proxy.kind
-            self._log.append(outcome.row.to_json(proxy=kind, point=digest(self._section)))
-            self._timings.append(timing(job.key, outcome.seconds, proxy=kind))
+            self._log.append(self._line(outcome.row))
+            self._timings.append(timing(job.key, outcome.seconds, proxy=self.plan.proxy.kind))
             self._rows[canonical[job.key]] = outcome.row
             self._done()
         return [self._rows[canonical[key]] for key in keys]
@@ -80,6 +79,22 @@ class Evaluator:
     def row(self, canonical: str, key: str) -> Row:
         """The row of what was scored before; scored now where another host did it."""
         return self._rows.get(canonical) or self.score([key])[0]
+
+    def lines(self, asked: Asked) -> Sequence[str]:
+        """The row of a trial, for the other processes of a shared study."""
+        return [self._line(self._rows[asked.point])]
+
+    def adopt(self, lines: Sequence[str]) -> None:
+        """Take over rows that another process paid for."""
+        for row in map(Row.from_json, map(json.loads, lines)):
+            canonical = self.plan.space.canonical(row.key)
+            if canonical not in self._rows or self._rows[canonical].key != row.key:
+                self._log.append(self._line(row))
+                self._rows[canonical] = row
+                self._done()
+
+    def _line(self, row: Row) -> str:
+        return row.to_json(proxy=self.plan.proxy.kind, point=digest(self._section))
 
     def _lacks(self, canonical: str) -> bool:
         return canonical not in self._rows or self._rows[canonical].status == "failed"
@@ -185,15 +200,16 @@ class Found:
     ended: str = ""
 
 
-def explore(plan: Plan, evaluator: Evaluator, storage: Callable[[], BaseStorage], name: str) -> Found:
+def explore(plan: Plan, evaluator: Evaluator, store: Store, name: str) -> Found:
     """Search until the spec's total of evaluations, the end of its time, or that of the space.
 
     Args:
-        storage: opens where trials are kept; not called for a space without choices.
+        store: where trials are kept.
         name: of the study.
 
     Raises:
         SpecError: no architecture is within the limits, or the space has nothing to search.
+        UsageError: a storage for many processes, and a space whose architectures are gone through in order.
     """
     options, proposals = plan.spec.search, Proposals(plan)
     against = options.against
@@ -205,7 +221,11 @@ def explore(plan: Plan, evaluator: Evaluator, storage: Callable[[], BaseStorage]
     deadline = time.monotonic() + 60 * (options.minutes or math.inf)
     source: DiscreteStudy | Listing
     if plan.space.parameters():
-        source = _study(plan, proposals, storage(), name)
+        source = _study(plan, proposals, store, name)
+    elif store.url:
+        raise UsageError(
+            f"space '{plan.space.kind}' has no choices, and is gone through without --storage", hint=SPREAD
+        )
     else:
         source = Listing(_keys(plan), proposals, options.batch)
     late = False
@@ -220,11 +240,10 @@ def explore(plan: Plan, evaluator: Evaluator, storage: Callable[[], BaseStorage]
     return Found(rows, "" if len(rows) == options.evaluations else TIME if late else EXHAUSTED)
 
 
-def _study(plan: Plan, proposals: Proposals, storage: BaseStorage, name: str) -> DiscreteStudy:
+def _study(plan: Plan, proposals: Proposals, store: Store, name: str) -> DiscreteStudy:
     options = plan.spec.search
     goals: tuple[Goal, ...] = ("maximize", "minimize") if options.against else ("maximize",)
-    return DiscreteStudy(
-        storage,
+    return store.study(
         name,
         plan.space.parameters(),
         options.sampler,

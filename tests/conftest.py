@@ -6,13 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from eproxyctl.cli import app
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 # As the engine does: tests run side by side, and one thread a process is also what makes results repeatable.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -111,3 +116,37 @@ def spawn(*args: object, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+Url = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Url]:
+    """Makes a PostgreSQL database of a name, and says its URL."""
+    import postgres
+
+    if not postgres.installed():
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    psycopg = pytest.importorskip("psycopg")
+    with postgres.server() as place:
+
+        def create(name: str) -> str:
+            start = f"postgresql://{postgres.USER}:{quote(postgres.PASSWORD, safe='')}@{place}"
+            with psycopg.connect(f"{start}/postgres", autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            return f"{start}/{name}".replace("postgresql:", "postgresql+psycopg:")
+
+        yield create
+
+
+def trials(url: str) -> list[FrozenTrial]:
+    """The completed trials of a database with one study, in which nothing runs any more."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(url)
+    (name,) = optuna.get_all_study_names(storage)
+    found = optuna.load_study(study_name=name, storage=storage).trials
+    storage.engine.dispose()
+    assert all(trial.state is not optuna.trial.TrialState.RUNNING for trial in found)
+    return [trial for trial in found if trial.state is optuna.trial.TrialState.COMPLETE]

@@ -40,6 +40,7 @@ def benchmark(
     ] = None,
     run: common.Run = None,
     workers: common.WorkersFlag = None,
+    dask: common.DaskFlag = None,
     format: common.FormatFlag = None,
     out: common.Output = None,
     sets: common.Sets = None,
@@ -66,7 +67,7 @@ def benchmark(
     if len(paths) > 1 and (run or architecture):
         raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")
     if save:
-        _check_safetensors()
+        _check_save(dask)
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
@@ -76,7 +77,7 @@ def benchmark(
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
         keys = benchmarking.choose(bench, architecture or ())
-        rows, records = _train(bench, keys, folder, common.cores(workers), save=save)
+        rows, records = _train(bench, keys, folder, common.cores(workers), dask, save=save)
         failed += _warn(rows)
         if len(paths) == 1:
             title = f"{bench.loaded.name}: {len(rows)} architectures, best first"
@@ -91,18 +92,17 @@ def benchmark(
 
 
 def _train(
-    bench: Bench, keys: list[str], folder: Path, workers: int, *, save: bool
+    bench: Bench, keys: list[str], folder: Path, workers: int, dask: str | None, *, save: bool
 ) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
     """Rows and records of `keys`; the table on disk has every row of the run directory."""
     from eproxyctl.engine import benchmarking
-    from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.rundir import RunDirectory
 
     files = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
     rows: list[TrainedRow] = []
     with (
         RunDirectory(folder, "benchmark", benchmarking.identity(bench), files, bench.origins),
-        Workers(min(workers, len(keys))) as pool,
+        common.pool(min(workers, len(keys)), dask) as pool,
         progress(f"training {bench.loaded.name}", len(keys)) as advance,
     ):
         for row in benchmarking.benchmark(bench, keys, folder, pool, save=save):
@@ -114,9 +114,11 @@ def _train(
     return rows, [record for record in records if record["key"] in wanted]
 
 
-def _check_safetensors() -> None:
+def _check_save(dask: str | None) -> None:
     from importlib.util import find_spec
 
+    if dask not in (None, "local"):
+        raise UsageError("--save writes files where networks are trained", hint="leave out --save, or use --dask local")
     if find_spec("safetensors") is None:
         raise UsageError("--save needs the package safetensors", hint="pip install 'eproxyctl[export]'")
 

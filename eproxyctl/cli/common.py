@@ -64,7 +64,7 @@ DaskFlag = Annotated[
         "--dask",
         metavar="ADDRESS|local",
         envvar="EPROXYCTL_DASK",
-        help="Score on a Dask cluster: a scheduler's address, or `local`. Use one you trust: it runs what it is sent.",
+        help="Run on a Dask cluster: a scheduler's address, or `local`. Use one you trust: it runs what it is sent.",
         show_default=False,
     ),
 ]
@@ -83,7 +83,10 @@ Storage = Annotated[
     typer.Option(
         "--storage",
         envvar="EPROXYCTL_STORAGE",
-        help="Optuna storage URL instead of a journal file. One process a study: dead workers are not recovered.",
+        help="Database, so that many processes work on one study, each with its own --run: "
+        "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE on one machine. Trials of processes that "
+        "died are done by others. Without it trials are kept in a journal file, which is for one process: it could not "
+        "tell the dead from the living.",
         show_default=False,
     ),
 ]
@@ -185,6 +188,15 @@ def cores(workers: int | None) -> int:
     if workers is not None:
         return workers
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def storage_stamp(storage: str | None) -> dict[str, str]:
+    """What a run directory says of the storage: never its password."""
+    if storage is None:
+        return {}
+    from eproxyctl.engine.storage import masked
+
+    return {"storage": masked(storage)}
 
 
 def pool(count: int, dask: str | None) -> Workers:

@@ -96,7 +96,7 @@ def _tune(
     total = 0 if learns else plan.spec.dps.trials
     rows = (total + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
-        RunDirectory(folder, "dps", names, files, plan.origins),
+        RunDirectory(folder, "dps", names, files, plan.origins, common.storage_stamp(storage)),
         common.pool(min(workers, len(parts.training)), dask) as pool,
         progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
@@ -120,16 +120,19 @@ def _searched(
 ) -> tuple[list[Entrant], int]:
     """The result and its baselines, and how many trials there were."""
     from eproxyctl import dps as search
-    from eproxyctl.engine import study as studies
+    from eproxyctl.engine.hosts import SharedStudy, Store
 
     plan = evaluated.plan
     choices, encode = search.parameters(plan)
-    store = studies.shared(storage) if storage else studies.journal(folder / "study.journal")
+    exchange = search.Exchange(evaluated, parts)
     name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
-    study = studies.DiscreteStudy(store, name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
+    store = Store(folder, storage, exchange)
+    study = store.study(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode)
     best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
     if len(best) < total:
         say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
+    if isinstance(study, SharedStudy):
+        exchange.together(best[:finalists], study, evaluated.workers)
     return search.entrants(evaluated, parts, best[: max(SHOWN, finalists)], finalists), len(best)
 
 

@@ -34,6 +34,7 @@ def search(
     storage: common.Storage = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Architectures shown.")] = 10,
     workers: common.WorkersFlag = None,
+    dask: common.DaskFlag = None,
     format: common.FormatFlag = None,
     out: common.Output = None,
     sets: common.Sets = None,
@@ -60,7 +61,7 @@ def search(
     chosen = output.choose(format, out)
     plan = prepare(request.load(path), request.registry, request.sources)
     folder = run or Path("runs") / plan.loaded.name / "search"
-    found, ranked = _search(plan, folder, storage, common.cores(workers))
+    found, ranked = _search(plan, folder, storage, common.cores(workers), dask)
     kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
     title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
     output.write(_records(plan, ranked[:top]), chosen, out, title=title)
@@ -70,11 +71,10 @@ def search(
         raise typer.Exit(1)
 
 
-def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tuple[Found, list[Row]]:
+def _search(plan: Plan, folder: Path, storage: str | None, workers: int, dask: str | None) -> tuple[Found, list[Row]]:
     """All that was found, and the top list; both are in the run directory when this returns."""
     from eproxyctl import search as searching
-    from eproxyctl.engine import study as studies
-    from eproxyctl.engine.executors import Workers
+    from eproxyctl.engine.hosts import Store
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
     from eproxyctl.engine.streaming import settle
@@ -85,20 +85,15 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tupl
     name = "search-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     with (
-        RunDirectory(folder, "search", names, files, plan.origins),
-        Workers(min(workers, options.batch)) as pool,
+        RunDirectory(folder, "search", names, files, plan.origins, common.storage_stamp(storage)),
+        common.pool(min(workers, options.batch), dask) as pool,
         progress(f"search {plan.loaded.name}", options.evaluations) as advance,
     ):
         evaluator = searching.Evaluator(plan, folder, pool, advance)
         for _ in range(min(options.evaluations, evaluator.paid)):
             advance()
         try:
-            found = searching.explore(
-                plan,
-                evaluator,
-                lambda: studies.shared(storage) if storage else studies.journal(folder / "study.journal"),
-                name,
-            )
+            found = searching.explore(plan, evaluator, Store(folder, storage, evaluator), name)
         finally:
             evaluator.close()
         settle(folder, {row.key: place for place, row in enumerate(found.rows)}, {})

@@ -6,32 +6,28 @@ a retry elsewhere; what four workers died of is a failed row.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import tempfile
 import threading
+import warnings
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from functools import lru_cache
 from importlib.metadata import version
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from eproxyctl import plugins
 from eproxyctl.engine.executors import C, Job, R, Workers
+from eproxyctl.engine.sending import Luggage, pack, unpack
 from eproxyctl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed import Future as DaskFuture
 
 LOCAL = "local"
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 30
 """How long a cluster without workers is waited for."""
-Code = tuple[tuple[tuple[str, str], ...], ...]
-"""[plugin folders][files] (name, text)."""
 
 
 class Cluster(Workers):
@@ -46,6 +42,7 @@ class Cluster(Workers):
         super().__init__(count)
         self.address = address
         self._client: Client | None = None
+        self._sent: tuple[object, Luggage | DaskFuture[Luggage]] | None = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -55,7 +52,7 @@ class Cluster(Workers):
             self._client.close()  # what is still in flight is given up
             if cluster is not None:
                 cluster.close()
-            self._client = None
+            self._client = self._sent = None
 
     def results(self, context: C, jobs: Iterable[Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
         """(job, what it found) in the order they finish; twice as many are in flight as the cluster has threads.
@@ -65,13 +62,13 @@ class Cluster(Workers):
         """
         client = self._client = self._client or self._connect()
         executor = client.get_executor(pure=False)
-        code = read_code(context.sources)
+        luggage = self._files(client, context)
         pending = iter(jobs)
         flying: dict[Future[R], Job[C, R]] = {}
         while True:
             room = max(1, 2 * sum(client.nthreads().values())) - len(flying)
             for job in islice(pending, max(0, room)):
-                flying[executor.submit(run_here, context, code, job)] = job
+                flying[executor.submit(run_here, context, luggage, job)] = job
             if not flying:
                 return
             done, _ = wait(flying, timeout=IDLE_SECONDS, return_when=FIRST_COMPLETED)
@@ -79,6 +76,15 @@ class Cluster(Workers):
                 raise DataError(f"no workers are left at {self.address}", hint="start some; the same command continues")
             for future in done:
                 yield self._result(flying.pop(future), future)
+
+    def _files(self, client: Client, context: C) -> Luggage | DaskFuture[Luggage]:
+        """To go with each job; data once, as the result of a task that runs again where the worker that has it died."""
+        if self._sent is None or self._sent[0] != context:
+            luggage = pack(context, data=self.address != LOCAL)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Sending large graph")
+                self._sent = context, client.submit(_held, luggage, pure=False) if luggage.size else luggage
+        return self._sent[1]
 
     def _result(self, job: Job[C, R], future: Future[R]) -> tuple[Job[C, R], R]:
         from distributed import KilledWorker
@@ -126,43 +132,24 @@ class Cluster(Workers):
                 )
 
 
+def _held(luggage: Luggage) -> Luggage:
+    return luggage
+
+
 def _version() -> str:
     """That of eproxyctl on a worker."""
     return version("eproxyctl")
 
 
-def read_code(sources: plugins.Sources) -> Code:
-    """The text of plugin files, which workers on other machines do not have."""
-    return tuple(
-        tuple((path.name, path.read_text("utf-8")) for path in sorted(Path(folder).glob("*.py")))
-        for folder in sources.folders
-    )
-
-
-def run_here(context: C, code: Code, job: Job[C, R]) -> R:
-    """The job on a worker, whatever thread it is in: plugins are read from the text that was sent."""
+def run_here(context: C, luggage: Luggage, job: Job[C, R]) -> R:
+    """The job on a worker, whatever thread it is in."""
     import torch
 
     torch.set_num_threads(1)  # counts for the calling thread only
     with _LOCK:  # what is read once is read by one thread
-        local: C = _localised(cast("Hashable", context), code)
+        local: C = unpack(cast("Hashable", context), luggage)
         job.prepare(local)
     return job.run(local)
 
 
 _LOCK = threading.Lock()
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-"""Held for as long as the process lives."""
-
-
-@lru_cache(maxsize=16)
-def _localised(context: Any, code: Code) -> Any:
-    """The context with plugin folders of this machine."""
-    folders = []
-    for files in code:
-        folder = tempfile.TemporaryDirectory(prefix="eproxyctl-plugins-")
-        _FOLDERS.append(folder)
-        folders.append(folder.name)
-        for name, text in files:
-            (Path(folder.name) / name).write_text(text, "utf-8")
-    return dataclasses.replace(context, sources=plugins.Sources(tuple(folders), context.sources.installed))

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -135,16 +135,24 @@ class RunDirectory:
         identity: what makes two runs the same; a folder with another is refused.
         files: name → text, written beside it.
         origins: of the space, task and proxy that were used.
+        more: that the stamp says.
     """
 
     def __init__(
-        self, path: Path, command: str, identity: dict[str, Any], files: dict[str, str], origins: Sequence[Origin]
+        self,
+        path: Path,
+        command: str,
+        identity: dict[str, Any],
+        files: dict[str, str],
+        origins: Sequence[Origin],
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
         self.command = command
         self.identity = identity
         self._files = files
         self._origins = origins
+        self._more = dict(more or {})
         self._lock = FileLock(path / "lock")
 
     def __enter__(self) -> RunDirectory:
@@ -191,6 +199,7 @@ class RunDirectory:
             "threads": 1,
             "versions": {name: _version(name) for name in STAMPED},
             "used": [{"name": o.name, "origin": o.path, "sha256": o.sha256} for o in self._origins],
+            **self._more,
         }
 
 

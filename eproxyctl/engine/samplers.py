@@ -73,6 +73,7 @@ class Seeded(BaseSampler):
         seed: of the study.
         space: of all choices.
         admits: whether choices make a point; what does not is drawn anew.
+        created: called with each trial before its point is drawn.
     """
 
     def __init__(
@@ -81,11 +82,16 @@ class Seeded(BaseSampler):
         seed: int,
         space: Mapping[str, BaseDistribution],
         admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
+        created: Callable[[FrozenTrial], None] = lambda trial: None,
     ) -> None:
         self._inner = inner
         self._seed = seed
         self._space = dict(space)
         self._admits = admits
+        self._created = created
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._created(trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
         return self._space

@@ -8,27 +8,22 @@ again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from eproxyctl.contracts import Choice, Goal
-from eproxyctl.engine import rundir
 from eproxyctl.engine.samplers import SAMPLERS, NoneAdmitted, Seeded
-from eproxyctl.errors import RunError
+from eproxyctl.engine.storage import POINT
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-POINT = "point"
 MAX_REPEATS = 100
 
 
@@ -56,53 +51,6 @@ class Finished(Asked):
 Values = Sequence[tuple[float, ...]]
 
 
-class _Lines(JournalFileBackend):
-    """A journal that only the holder of the run's lock writes, and so without the lock file and fsync of each line.
-
-    They took most of a cheap trial's time. A kill loses nothing; a power cut, at most the last trials.
-    """
-
-    def __init__(self, path: Path) -> None:
-        rundir.repair(path)
-        super().__init__(str(path))
-        self._path = path
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with rundir.explained(self._path), self._path.open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-
-
-def journal(path: Path) -> BaseStorage:
-    """The study's file in a locked run directory; half a line that a full disk left is cut off."""
-    return JournalStorage(_Lines(path))
-
-
-def masked(url: str) -> str:
-    """A storage URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "the storage URL"
-
-
-def shared(url: str) -> BaseStorage:
-    """A storage that Optuna knows by URL.
-
-    Raises:
-        RunError: it cannot be opened; the password is never shown.
-    """
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        return optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        cause = str(error).splitlines()[0].replace(url, masked(url))
-        raise RunError(f"cannot open {masked(url)}: {cause}", hint="write --storage sqlite:///study.db") from None
-
-
 class DiscreteStudy:
     """Ask and tell over independent choices.
 
@@ -116,6 +64,7 @@ class DiscreteStudy:
         admits: whether choices make a point at all; others are drawn anew, and leave no trial.
         batch: points drawn before any of them is told.
         goals: of each objective.
+        created: called with each trial as soon as it is this process's, before its point is drawn.
     """
 
     def __init__(
@@ -130,6 +79,7 @@ class DiscreteStudy:
         admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
         batch: int = 1,
         goals: Sequence[Goal] = ("maximize",),
+        created: Callable[[FrozenTrial], None] = lambda trial: None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._choices = dict(parameters)
@@ -140,7 +90,7 @@ class DiscreteStudy:
             storage=storage,
             study_name=name,
             directions=list(goals),
-            sampler=Seeded(SAMPLERS[sampler], seed, self._distributions, admits),
+            sampler=Seeded(SAMPLERS[sampler], seed, self._distributions, admits, created),
             load_if_exists=True,
         )
         self._encode = encode

@@ -147,6 +147,9 @@ def test_a_space_without_choices_is_gone_through(tiny: Path, cli: Cli, extra: Se
     assert widths == sorted(widths, reverse=True)
     assert len(widths) == (3 if extra else 6)
     assert all(row["params"] <= 250 for row in rows("once")) if extra else len(rows("once")) == 6
+    refused = cli(*args, "--run", "many", "--storage", "sqlite:///study.db")
+    assert refused.exit_code == 2
+    assert "use --dask" in refused.stderr
 
 
 def test_a_failed_architecture_is_said_and_ranks_last(tiny: Path, cli: Cli) -> None:
@@ -234,6 +237,8 @@ def test_a_tuned_proxy_and_another_storage(tiny: Path, cli: Cli) -> None:
     assert Path("here/top.csv").read_bytes() == Path("there/top.csv").read_bytes()
     assert not Path("there/study.journal").exists()
     assert cli(*args, "--run", "fresh", "--storage", "sqlite:///study.db").stdout == stored.stdout
+    assert Path("fresh/rows.jsonl").read_bytes() == Path("there/rows.jsonl").read_bytes()
+    assert Path("fresh/timings.jsonl").read_bytes() == b""  # nothing was paid for twice
     other = cli(*args, "--run", "here", "--set", "search.batch=3")
     assert other.exit_code == 6
     assert "belongs to another spec: search changed" in other.stderr

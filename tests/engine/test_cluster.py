@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Cli
 from distributed import KilledWorker
@@ -94,10 +95,22 @@ def test_a_local_cluster_gives_the_same_rows_and_says_nothing(tiny: Path, cli: C
 
 
 def test_threads_and_processes_give_the_same_rows(tiny: Path, cli: Cli, start: Start) -> None:
-    cli("score", tiny, "--run", "here")
-    result = run(tiny, "--run", "there", "--dask", start(2, 1))
-    assert (result.returncode, result.stderr) == (0, "")
-    assert rows("there") == rows("here")
+    """The images are in a file whose path leads nowhere where the workers run."""
+    random = np.random.default_rng(0)
+    labels = np.arange(48) % 3
+    images = random.integers(0, 200, (48, 8, 8, 3)) + 20 * labels[:, None, None, None]
+    np.savez("images.npz", images=images.astype(np.uint8), labels=labels)
+    text = tiny.read_text().replace("{kind: photos}", "{kind: npz, path: images.npz}")
+    tiny.write_text(text + "train: {architectures: 2, epochs: 1, batch_size: 8}\n")
+    address = start(2, 1)
+    for name, words in {"score": (), "benchmark": (), "search": ("-n", 9)}.items():
+        for folder, place in {f"{name}-here": (), f"{name}-there": ("--dask", address)}.items():
+            result = cli(name, tiny, *words, *place, "--run", folder)
+            assert (result.exit_code, result.stderr) == (0, "")
+        assert rows(f"{name}-here") == rows(f"{name}-there")
+    refused = cli("benchmark", tiny, "--save", "--dask", address)
+    assert refused.exit_code == 2
+    assert "use --dask local" in refused.stderr
 
 
 def test_plugins_are_sent_and_a_dead_worker_costs_a_retry(tiny: Path, cli: Cli, start: Start) -> None:

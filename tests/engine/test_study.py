@@ -11,8 +11,8 @@ import pytest
 
 from eproxyctl.contracts import Goal
 from eproxyctl.engine.samplers import SAMPLERS
-from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, _Lines, journal, masked, shared
-from eproxyctl.errors import RunError
+from eproxyctl.engine.storage import _Lines, journal
+from eproxyctl.engine.study import Asked, DiscreteStudy, Finished
 
 PARAMETERS = {"a": tuple(range(40)), "b": tuple(range(40)), "c": ("x", "y"), "idle": (1, 2, 3)}
 
@@ -163,13 +163,3 @@ def test_evolution_finds_better_points_than_chance(tmp_path: Path) -> None:
         s = DiscreteStudy(journal(tmp_path / sampler), "s", wide, sampler, 0, ones)
         best[sampler] = max(f.value for f in s.run(100, lambda asked: [(float(a.point.count("1")),) for a in asked]))
     assert best["evolution"] > best["random"]
-
-
-def test_sqlite_and_a_password_that_is_never_shown(tmp_path: Path) -> None:
-    s = DiscreteStudy(shared(f"sqlite:///{tmp_path}/s.db"), "s", PARAMETERS, "random", 0, encode)
-    assert len(list(s.run(4, values))) == 4
-    url = "postgresql+psycopg://me:secret@127.0.0.1:1/x"
-    assert "secret" not in masked(url)
-    with pytest.raises(RunError) as caught:
-        shared(url)
-    assert "secret" not in caught.value.message
