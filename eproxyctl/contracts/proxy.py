@@ -55,10 +55,19 @@ Features = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Known:
-    """What a proxy learns from: its members' values and the features of some architectures."""
+    """What a proxy learns from: its members' values and the features of some architectures.
+
+    Attributes:
+        traces: one an architecture, empty where scoring it failed.
+        features: NaN where unknown.
+    """
 
     traces: Sequence[Trace]
     features: Features
+
+    def first(self, n: int) -> Known:
+        """Of the first `n` architectures."""
+        return Known(self.traces[:n], {name: values[:n] for name, values in self.features.items()})
 
 
 class Provenance(Options):

@@ -73,14 +73,14 @@ def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
 
 
 def known_of(rows: Sequence[Row], space: Space) -> Known:
-    """What is known of architectures that have been built: traces, sizes and traits."""
+    """What is known of architectures: traces, sizes and traits; of those that failed, no trace, and no size perhaps."""
     traits = [space.traits(row.key) for row in rows]
     features: dict[str, list[float]] = {
-        "size.params": [float(row.params or 0) for row in rows],
-        "size.macs": [float(row.macs or 0) for row in rows],
+        "size.params": [math.nan if row.params is None else float(row.params) for row in rows],
+        "size.macs": [math.nan if row.macs is None else float(row.macs) for row in rows],
     }
     features |= {name: [each[name] for each in traits] for name in (traits[0] if traits else ())}
-    return Known([_mean(row.traces) for row in rows], features)
+    return Known([_mean(row.traces) if row.traces else () for row in rows], features)
 
 
 def _combined(rows: Sequence[Row], trace: Trace) -> Row:

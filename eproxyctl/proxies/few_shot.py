@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from eproxyctl import fewshot
-from eproxyctl.contracts import Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.contracts import FULL, Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
 from eproxyctl.errors import DataError
 from eproxyctl.registry import AnyProxy, kind_of
 
@@ -24,7 +25,8 @@ class FewShotProxy(Proxy):
 
     Inputs are normal scores of ranks, groups of features vote alike, directions are learned (see `eproxyctl.fewshot`).
     `dps` learns from the training architectures of the metric table, and takes a simpler model (the best single
-    feature, the mean of all) where that ranks labels left out clearly better. Only members may train networks.
+    feature, the mean of all) where that ranks labels left out clearly better. Only members may train networks; each
+    architecture is scored once by each. Its `fidelity` is that of all members that have none of their own.
     """
 
     kind = "few-shot"
@@ -40,7 +42,9 @@ class FewShotProxy(Proxy):
     options: Options
 
     def members(self) -> tuple[ProxyOptions, ...]:
-        return self.options.members
+        """With the fidelity of the few-shot proxy, but for those that have one of their own."""
+        shared = {"fidelity": self.options.fidelity}
+        return tuple(m.model_copy(update=shared) if m.fidelity == FULL else m for m in self.options.members)
 
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         raise TypeError("a few-shot proxy is scored through its members")
@@ -60,9 +64,11 @@ class FewShotProxy(Proxy):
         return self.options.model_copy(update={"choice": choice})
 
     def _features(self, known: Known) -> fewshot.Features:
-        """Sizes, traits, and a group of the members' scores."""
+        """Sizes, traits, and a group of the members' scores; unknown where the architecture failed."""
         named = {name: np.asarray(values, dtype=np.float64) for name, values in known.features.items()}
         names = [f"{i} {member.label or kind_of(member)}" for i, member in enumerate(self.options.members, 1)]
-        for name, values in zip(names, zip(*(trace[0] for trace in known.traces), strict=True), strict=True):
+        unknown = (math.nan,) * len(names)
+        columns = zip(*(trace[0] if trace else unknown for trace in known.traces), strict=True)
+        for name, values in zip(names, columns, strict=True):
             named[f"score.{name}"] = np.asarray(values, dtype=np.float64)
         return named
