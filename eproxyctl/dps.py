@@ -280,9 +280,7 @@ def learn(search: Search, parts: Split) -> list[Entrant]:
     section = _clean(plan.proxy.options).model_dump_json()
     metric = [float(value) for value in search.metric(parts.training)]
     everything = [*parts.training, *parts.held_out]
-    # Known together, since a member such as az-nas ranks architectures among those it is asked for.
-    every = search.known(section, everything)
-    options = plan.proxy.learn(every.first(len(metric)), metric, every)
+    options = plan.proxy.learn(search.known(section, parts.training), metric, search.known(section, everything))
     found = [_entrant(search, "result", options, parts.training, parts.held_out)]
     rows: dict[str, Row] = {}
     for member in plan.proxy.members():

@@ -58,16 +58,14 @@ class Known:
     """What a proxy learns from: its members' values and the features of some architectures.
 
     Attributes:
-        traces: one an architecture, empty where scoring it failed.
+        traces: one an architecture, a tuple for each member: its value, higher is better, or of one that is `relative`
+            the numbers of its own trace, since its value is a rank among whatever is scored together. Empty where
+            scoring failed.
         features: NaN where unknown.
     """
 
     traces: Sequence[Trace]
     features: Features
-
-    def first(self, n: int) -> Known:
-        """Of the first `n` architectures."""
-        return Known(self.traces[:n], {name: values[:n] for name, values in self.features.items()})
 
 
 class Provenance(Options):
@@ -131,7 +129,8 @@ class Proxy(ABC):
         """The values of architectures scored together.
 
         Args:
-            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better; of
+                one that `learns` as in `Known`.
             features: what is known of the same architectures without scoring them: sizes and traits.
         """
         raise NotImplementedError

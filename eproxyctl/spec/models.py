@@ -9,8 +9,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, create_m
 from eproxyctl.contracts import Options, ProxyOptions, SpaceOptions, TaskOptions
 from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
 
-Sampler = Literal["evolution", "tpe", "random"]
-Objective = Literal["spearman", "kendall"]
+Sampler = Literal["evolution", "tpe", "random", "nsga2"]
+Objective = Literal["spearman", "kendall", "quantile"]
 Pick = Literal["random", "spread"]
 """How architectures to label are chosen: drawn, or spread over the traits of the space (`engine.labelling.spread`)."""
 Augmentation = Literal["flip", "crop"]
