@@ -109,6 +109,18 @@ class Proxy(ABC):
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         """Score a freshly built network, which may be changed in place; its weights are initialised from `seed`."""
 
+    # Optional: what a score takes, where it is more than one forward pass.
+
+    def work(self, macs: int, channels: tuple[int, ...], rank: int) -> float:
+        """Counted multiply-adds of one score, for each input of the minibatch; forward passes only.
+
+        Args:
+            macs: of the network as it is scored, one forward pass.
+            channels: of its feature maps, deepest first.
+            rank: of the maps: 1 sequences, 2 images, 3 volumes.
+        """
+        return float(macs)
+
     # Optional: a proxy with `parameters` can be tuned by DPS.
 
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from eproxyctl.ranking import STATISTICS, Estimate, Floats, difference
+from eproxyctl.ranking import STATISTICS, Floats, difference
 
 REPEATS = 4
 """Ways of dividing the labels into folds, averaged over: with 20 labels one way tells little."""
@@ -89,13 +89,7 @@ def validated(columns: Sequence[Floats], metric: Floats, fit: Statistic, folds: 
     return float(np.mean(values))
 
 
-def tied(compute: Statistic, best_scores: Floats, scores: Floats, metric: Floats, seed: int = 0) -> bool:
-    """Whether scores rank as well as the best ones but for one standard error of the difference.
-
-    The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3), with the
-    error by a paired bootstrap over architectures.
-    """
-    gap: Estimate = difference(compute, best_scores, scores, metric, seed=seed)
-    if gap.low is None or gap.high is None:
-        return bool(gap.value <= 0)
-    return gap.value <= (gap.high - gap.low) / (2 * 1.96)
+def standard_error(compute: Statistic, a: Floats, b: Floats, metric: Floats, seed: int = 0) -> float:
+    """Of compute(a, metric) − compute(b, metric), by a paired bootstrap over architectures; 0 where there is none."""
+    gap = difference(compute, a, b, metric, seed=seed)
+    return 0.0 if gap.low is None or gap.high is None else (gap.high - gap.low) / (2 * 1.96)
