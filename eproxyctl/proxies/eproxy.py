@@ -118,6 +118,18 @@ class EproxyProxy(Proxy):
         final = trace[-1] if len(trace) == self.options.iterations else (math.nan,)
         return Score(sum(loss / 2**i for i, loss in enumerate(final)), trace)
 
+    def work(self, macs: int, channels: tuple[int, ...], rank: int) -> float:
+        """Network, transforms and barriers, at every iteration."""
+        positions = self.options.map_size**rank
+        heads = 0
+        for branch, incoming in zip(self.options.branches, channels, strict=False):
+            direct = self.options.barrier == "none"
+            width = branch.target_channels if direct else branch.transform_channels
+            heads += branch.transform_kernel**rank * incoming * width * positions
+            if not direct:
+                heads += branch.barrier_kernel**rank * width * branch.target_channels * positions
+        return float(self.options.iterations * (macs + heads))
+
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
         """The paper's trained space (supplement, table of settings): 1.1·10¹⁶ settings; α is a read-out, not here."""
         parameters: dict[str, tuple[Choice, ...]] = {

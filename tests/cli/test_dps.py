@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import signal
 import time
 from pathlib import Path
@@ -190,3 +191,76 @@ def test_several_specs_give_one_summary_with_the_mean(quick: Path, cli: Cli) -> 
     none = cli("dps", quick, other, *QUICK, "--trials", 2, "--set", "dps.held_out=0")
     assert none.exit_code == 0
     assert none.stdout.splitlines()[1].startswith("tiny,,")
+
+
+def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
+    """The choice is that of `engine.labelling`, and part of the run's identity."""
+    from eproxyctl.engine.labelling import spread
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+    space = NasBench201Space(NasBench201Space.Options())
+    assert cli("dps", quick, *QUICK, "--pick", "spread").exit_code == 0
+    training = YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["provenance"]["training"]
+    with (quick.parent / "table.csv").open() as lines:
+        keys = sorted(row["key"] for row in csv.DictReader(lines))
+    random.Random("dps 0").shuffle(keys)
+    assert training == sorted(space.canonical(key) for key in spread(space, keys, 5, 0))
+    assert cli("dps", quick, *QUICK).exit_code == 6
+    assert "pick" in cli("dps", quick, *QUICK, "--pick", "all", "--run", "x").stderr
+
+
+FRONT = (
+    *("--set", "dps.sampler=nsga2", "--set", "dps.fidelity={width: [1, 0.5], resolution: [16, 8], iterations: [3, 2]}"),
+    *("--set", "proxy.branches=[{features: [dot], transform_channels: 8, target_channels: 4}]"),
+)
+
+
+def test_nsga2_gives_the_front_of_validated_rho_and_counted_cost(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, *SMALL, *FRONT, "--trials", 8, "--format", "json")
+    assert result.exit_code == 0
+    rows = json.loads(result.stdout)
+    trials = [row for row in rows if row["proxy"].startswith("trial")]
+    values, costs = [row["cross-validated"] for row in trials], [row["cost"] for row in trials]
+    by_cost = sorted(zip(costs, values, strict=True))
+    assert [value for _, value in by_cost] == sorted(values)
+    assert len(set(values)) == len(values)
+    assert all(row["seconds"] > 0 for row in trials)
+    assert costs[0] == min(costs[:1] + [c for c, v in zip(costs, values, strict=True) if v >= values[0]])
+    every = list(csv.DictReader(Path("runs/tiny/dps/trials.csv").read_text().splitlines()))
+    assert len(every) == 8
+    for cost, value in by_cost:
+        assert not [e for e in every if float(e["cost"]) < cost and float(e["objective"]) >= value]
+    settings = [json.loads(e["proxy"]) for e in every]
+    assert {s["fidelity"]["width"] for s in settings} == {1.0, 0.5}
+    assert {s["fidelity"]["resolution"] for s in settings} == {None, 8}
+    assert "seconds" not in Path("runs/tiny/dps/result.json").read_text()
+
+
+def test_a_counted_cost_is_iterations_times_network_and_heads(table: Path, cli: Cli) -> None:
+    words = ("dps", table, "--set", "proxy=naswot", "--set", "dps.fidelity={width: [1, 0.5], depth: [1]}")
+    rows = json.loads(cli(*words, "--trials", 9, "--format", "json", "--run", "a").stdout)
+    halves = [row["cost"] for row in rows if row["proxy"].startswith("trial")]
+    assert len(halves) == 2
+    assert halves[0] != halves[1]
+    one = json.loads(cli("dps", table, *SMALL, "--trials", 1, "--format", "json").stdout)
+    four = ("--set", "proxy.iterations=4", "--run", "four")
+    twice = json.loads(cli("dps", table, *SMALL, *four, "--trials", 1, "--format", "json").stdout)
+    assert [row["cost"] for row in twice[:2]] == [2 * row["cost"] for row in one[:2]]
+
+
+def test_fidelity_that_is_not_there_is_refused(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, "--set", "proxy=naswot", "--set", "dps.fidelity={iterations: [2]}")
+    assert result.exit_code == 2
+    assert "dps.fidelity.iterations: not with space 'nasbench201' and proxy 'naswot'" in result.stderr
+
+
+def test_finalists_compete_over_several_seeds_and_only_they(table: Path, cli: Cli) -> None:
+    words = ("dps", table, *SMALL, "--trials", 7, "--set", "dps.seeds=2", "--set", "dps.objective=quantile")
+    rows = json.loads(cli(*words, "--format", "json").stdout)
+    lines = [json.loads(line) for line in Path("runs/tiny/dps/rows.jsonl").read_text().splitlines()]
+    assert sum(len(line["traces"]) == 2 for line in lines) == 5 * 5
+    every = list(csv.DictReader(Path("runs/tiny/dps/trials.csv").read_text().splitlines()))
+    best = sorted(every, key=lambda e: (-float(e["objective"]), int(e["trial"])))[:5]
+    shown = [row["proxy"] for row in rows if row["proxy"].startswith("trial")]
+    assert sorted(shown) == sorted(f"trial {e['trial']}" for e in best)
+    assert YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["repeats"] == 1
