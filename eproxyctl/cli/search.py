@@ -77,7 +77,6 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tupl
     from eproxyctl.engine.executors import Workers
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
-    from eproxyctl.engine.streaming import settle
 
     options = plan.spec.search
     own = options.model_dump(exclude={"evaluations", "minutes"})
@@ -101,7 +100,7 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int) -> tupl
             )
         finally:
             evaluator.close()
-        settle(folder, {row.key: place for place, row in enumerate(found.rows)}, {})
+        evaluator.settle(found.rows)
         ranked = searching.best_first(found.rows, evaluator.value)
         if options.against:
             ranked = searching.front(found.rows, evaluator.value, options.against)

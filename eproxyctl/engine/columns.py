@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import statistics
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -70,6 +71,33 @@ def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
     ]
     traces: list[Trace] = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
     return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
+
+
+def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row]) -> Row:
+    """A proxy's row of one architecture that no other is ranked with.
+
+    Args:
+        proxy: without members, or one that has learned from such.
+        space: of the architecture.
+        registry: that knows its members.
+        rows: by section, of the architecture.
+    """
+    members = [registry.create("proxy", options) for options in proxy.members()]
+    if not members:
+        return rows[section(proxy.options)]
+    each = [alone(member, space, registry, rows) for member in members]
+    own = _combined(each, (tuple(map(_turned, members, each)),))
+    if own.status != "ok":
+        return own
+    known = known_of([own], space)
+    return replace(own, score=proxy.together(known.traces, known.features)[0])
+
+
+def _turned(proxy: Proxy, row: Row) -> float:
+    """The score turned so that higher is better; below every other where it diverged."""
+    if row.score is None:
+        return -sys.float_info.max
+    return row.score if proxy.higher_is_better else -row.score
 
 
 def known_of(rows: Sequence[Row], space: Space) -> Known:
