@@ -19,6 +19,7 @@ from eproxyctl.contracts import Known, Proxy, ProxyOptions, Readout
 from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import column, known_of, sections, traced, within
 from eproxyctl.engine.executors import Workers
+from eproxyctl.engine.labelling import spread
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.scoring import training_keys
@@ -65,23 +66,21 @@ def split(plan: Plan) -> Split:
     wanted, options = plan.spec.dps.architectures, plan.spec.dps
     keys = sorted(plan.table.metric)
     random.Random(f"dps {plan.spec.seed}").shuffle(keys)
+    names = {key: plan.space.canonical(key) for key in keys}
+    chosen = spread(plan.space, keys, wanted, plan.spec.seed) if options.pick == "spread" else keys
     training: dict[str, str] = {}
-    rest = []
-    for key in keys:
-        canonical = plan.space.canonical(key)
-        if len(training) < wanted and canonical not in training:
-            training[canonical] = key
-        else:
-            rest.append((key, canonical))
+    for key in chosen:
+        if len(training) < wanted:
+            training.setdefault(names[key], key)
     if len(training) < wanted:
         raise DataError(
             f"dps.architectures is {wanted}, and the table has {len(training)} that differ in function",
             hint=f"dps.architectures: {max(3, len(training) // 2)}",
         )
     known = training.keys() | training_keys(plan)
-    others = [key for key, canonical in rest if canonical not in known]
+    others = [key for key in keys if names[key] not in known]
     held_out = tuple(others[: options.held_out])
-    equal = sum(canonical in known for _, canonical in rest)
+    equal = len(keys) - len(others) - len(training)
     return Split(tuple(training.values()), held_out, equal)
 
 

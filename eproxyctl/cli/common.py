@@ -87,6 +87,15 @@ Storage = Annotated[
         show_default=False,
     ),
 ]
+PickFlag = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--pick",
+        metavar="random|spread",
+        help="Which architectures get labels: drawn, or spread over the structure read from their keys.",
+        show_default="random",
+    ),
+]
 Run = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--run", envvar="EPROXYCTL_RUN", help="Run directory.", show_default="runs/<spec>/<command>"),

@@ -33,6 +33,7 @@ def dps(
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")
     ] = None,
+    pick: common.PickFlag = None,
     run: common.Run = None,
     storage: common.Storage = None,
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="Best trials checked on held-out rows.")] = 1,
@@ -59,7 +60,7 @@ def dps(
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
         raise UsageError("--run names one directory, and there are several specs")
-    request = request.overriding("--trials", "dps.trials", trials)
+    request = request.overriding("--trials", "dps.trials", trials).overriding("--pick", "dps.pick", pick)
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
@@ -90,7 +91,7 @@ def _tune(
 
     parts = search.split(plan)
     learns = plan.proxy.learns
-    own = plan.spec.dps.model_dump(include={"architectures", "objective", "sampler", "readout"})
+    own = plan.spec.dps.model_dump(include={"architectures", "pick", "objective", "sampler", "readout"})
     names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     total = 0 if learns else plan.spec.dps.trials

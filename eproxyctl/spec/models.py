@@ -11,6 +11,8 @@ from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
 
 Sampler = Literal["evolution", "tpe", "random"]
 Objective = Literal["spearman", "kendall"]
+Pick = Literal["random", "spread"]
+"""How architectures to label are chosen: drawn, or spread over the traits of the space (`engine.labelling.spread`)."""
 Augmentation = Literal["flip", "crop"]
 
 
@@ -19,6 +21,7 @@ class DpsOptions(Options):
 
     trials: PositiveInt = Field(200, description="settings tried in total")
     architectures: int = Field(20, ge=3, description="training architectures drawn from the table")
+    pick: Pick = Field("random", description="how they are chosen; spread: to differ as much as they can in structure")
     held_out: NonNegativeInt = Field(100, description="other architectures on which the result is checked")
     objective: Objective = Field("spearman", description="rank correlation on the training architectures")
     sampler: Sampler = Field("evolution", description="how settings are proposed")

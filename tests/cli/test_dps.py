@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import signal
 import time
 from pathlib import Path
@@ -190,3 +191,19 @@ def test_several_specs_give_one_summary_with_the_mean(quick: Path, cli: Cli) -> 
     none = cli("dps", quick, other, *QUICK, "--trials", 2, "--set", "dps.held_out=0")
     assert none.exit_code == 0
     assert none.stdout.splitlines()[1].startswith("tiny,,")
+
+
+def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
+    """The choice is that of `engine.labelling`, and part of the run's identity."""
+    from eproxyctl.engine.labelling import spread
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+    space = NasBench201Space(NasBench201Space.Options())
+    assert cli("dps", quick, *QUICK, "--pick", "spread").exit_code == 0
+    training = YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["provenance"]["training"]
+    with (quick.parent / "table.csv").open() as lines:
+        keys = sorted(row["key"] for row in csv.DictReader(lines))
+    random.Random("dps 0").shuffle(keys)
+    assert training == sorted(space.canonical(key) for key in spread(space, keys, 5, 0))
+    assert cli("dps", quick, *QUICK).exit_code == 6
+    assert "pick" in cli("dps", quick, *QUICK, "--pick", "all", "--run", "x").stderr
