@@ -74,7 +74,7 @@ class Evaluator:
         lacking = {key: self._lacking(name) for key, name in canonical.items()}
         jobs = [Job(key, sections) for key, sections in lacking.items() if sections]
         for job, outcomes in self._workers.results(self.plan.context, jobs):
-            for text, outcome in zip(job.proxies, outcomes, strict=True):
+            for text, outcome in zip(lacking[job.key], outcomes, strict=True):
                 about = {"proxy": kind(text), "point": self._points[text]}
                 self._log.append(outcome.row.to_json(**about))
                 self._timings.append(timing(job.key, outcome.seconds, **about))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -15,7 +14,6 @@ from eproxyctl.cli.output import Format
 from eproxyctl.cli.progress import progress
 from eproxyctl.cli.validate import resolved
 from eproxyctl.errors import UsageError
-from eproxyctl.spec.loading import Override
 
 if TYPE_CHECKING:
     from eproxyctl.engine.benchmarking import Bench
@@ -34,6 +32,7 @@ def benchmark(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--architecture", metavar="KEY", help="Train this one; repeatable.", show_default=False),
     ] = None,
+    pick: common.PickFlag = None,
     save: Annotated[bool, typer.Option("--save", help="Keep the weights, as safetensors.")] = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Override train.epochs.", show_default=False)
@@ -52,6 +51,7 @@ def benchmark(
     """Really train architectures on the task, and write their metric to table.csv in the run directory.
 
     They are drawn from the space by the seed, no two of them equal in function; or they are those that the spec lists.
+    With --pick spread they differ as much as they can in structure, from which a few-shot proxy learns more.
     How they are trained is the spec's section `train`. The metric is that of the last epoch on the validation images;
     with train.patience, of the best. The same command continues where it stopped, and with a larger number it trains
     the new ones only. `dps` and `score` read the table through task.table.path.
@@ -59,9 +59,8 @@ def benchmark(
     Example: eproxyctl benchmark spec.yaml --architectures 20
     """
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
-    flags = {"architectures": architectures, "epochs": epochs}
-    more = [Override(f"--{name}", f"train.{name}", str(n)) for name, n in flags.items() if n is not None]
-    request = replace(request, overrides=(*request.overrides, *more))
+    for name, value in {"architectures": architectures, "epochs": epochs, "pick": pick}.items():
+        request = request.overriding(f"--{name}", f"train.{name}", value)
     paths = common.spec_paths(specs)
     if len(paths) > 1 and (run or architecture):
         raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")

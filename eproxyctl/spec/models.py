@@ -60,6 +60,7 @@ class TrainOptions(Options):
     """Real training, as `benchmark` does it: by gradient descent with a cosine schedule down to zero."""
 
     architectures: PositiveInt = Field(20, description="how many are trained; no two are equal in function")
+    pick: Pick = Field("random", description="which; spread: to differ as much as they can in structure")
     epochs: PositiveInt = Field(20, description="passes over the training images")
     batch_size: int = Field(64, ge=2, description="images a step")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9")

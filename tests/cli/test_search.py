@@ -73,6 +73,25 @@ def test_evaluations_are_a_total_and_workers_change_nothing(tiny: Path, cli: Cli
         assert Path("steps", name).read_bytes() == Path("once", name).read_bytes()
 
 
+def test_interrupted_and_continued(tiny: Path, cli: Cli) -> None:
+    args = ("search", tiny, "--set", "proxy.kind=naswot", "-n", 46)
+    assert cli(*args, "--run", "whole").exit_code == 0
+    found = Path("stopped/rows.jsonl")
+    process = spawn(*args, "--run", "stopped", "--workers", 0, cwd=tiny.parent)
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and (not found.exists() or found.read_bytes().count(b"\n") < 19):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in stderr
+    assert "Traceback" not in stderr
+    assert 19 <= len(rows("stopped")) < 46
+    assert cli(*args, "--run", "stopped").exit_code == 0
+    for name in ("top.csv", "result.json", "rows.jsonl"):
+        assert Path("stopped", name).read_bytes() == Path("whole", name).read_bytes()
+
+
 def test_killed_twice_it_ends_with_the_same_list_and_pays_nothing_twice(tiny: Path, cli: Cli) -> None:
     args = ("search", tiny, "--set", "proxy.kind=naswot", "-n", 46)
     assert cli(*args, "--run", "whole").exit_code == 0
