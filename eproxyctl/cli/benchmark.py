@@ -82,7 +82,10 @@ def benchmark(
             shown = _ranked(bench, records) if chosen is Format.table else records
             output.write(shown, chosen, out, title=title)
         summary.append(_summary(bench, rows))
-        say(f"table: {folder / benchmarking.TABLE}; next: {_next(bench, path, folder, records)}", always=False)
+        say(f"table: {folder / benchmarking.TABLE}", always=False)
+        if architecture:
+            _compare(bench, folder, records)
+        say(f"next: {_next(bench, path, folder, records, save=save)}", always=False)
     if len(paths) > 1:
         output.write(summary, chosen, out, title="Metric by spec")
     if failed:
@@ -146,10 +149,30 @@ def _summary(bench: Bench, rows: list[TrainedRow]) -> dict[str, Any]:
     return {"spec": bench.loaded.name, "metric": bench.task.metric, "architectures": len(rows)} | (found or empty)
 
 
-def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]]) -> str:
+def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
+    """Say how the architectures that were named do beside those of the spec's metric table, if that is another."""
     from eproxyctl.engine.benchmarking import TABLE
+    from eproxyctl.tasks.table import load
+
+    own, metric = bench.spec.task.table, bench.task.metric
+    if own is None or not Path(own.path).exists() or Path(own.path).resolve() == (folder / TABLE).resolve():
+        return
+    known = sorted(load(own, bench.space).metric.values())
+    best = known[-1] if bench.task.metric_goal == "maximize" else known[0]
+    for record in records:
+        if record[metric] is not None:
+            beside = f"{own.path} has median {statistics.median(known):g}, best {best:g}"
+            say(f"{metric} {record[metric]:g}; {beside}", always=False)
+
+
+def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
+    from eproxyctl.engine.benchmarking import TABLE, weights
 
     own = bench.spec.task.table
+    best = _ranked(bench, records)[0]
+    if save and best["status"] == "ok":
+        use = f"--architecture '{best['key']}' --weights {weights(folder, best['key'])}"
+        return f"eproxyctl export --spec {path} {use}"
     known = sum(record["status"] == "ok" for record in records)
     if known < ENOUGH:
         return f"eproxyctl benchmark {path} --architectures 20"

@@ -72,8 +72,10 @@ def dps(
         if len(paths) == 1:
             output.write(_records(found), chosen, out, title=_title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in _records(found)]
-        use = f"eproxyctl score {path} --set proxy={folder / RESULT} --run {folder.parent / 'tuned'}"
-        say(f"result: {folder / RESULT}; next: {use}", always=False)
+        use = f"{path} --set proxy={folder / RESULT}"
+        say(f"result: {folder / RESULT}", always=False)
+        say(f"next: eproxyctl search {use}", always=False)
+        say(f"or, to rank given architectures: eproxyctl score {use} --run {folder.parent / 'tuned'}", always=False)
     if len(paths) > 1:
         output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
     if failed:

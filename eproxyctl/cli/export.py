@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from eproxyctl.cli import common, output
+from eproxyctl.cli.failures import say
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def export(
         one = exporting.Subject(subject.space, key, subject.shape, subject.outputs, subject.seed)
         for path in exporting.export(one, folder, name, format.value, values):
             output.emit(f"{path}\n")
+    if format is ExportFormat.python:
+        say(f"next: {folder / next(iter(chosen))}.py says what the network takes and how it is loaded", always=False)
 
 
 def _of_spec(request: common.Request, path: Path) -> Subject:

@@ -178,5 +178,6 @@ def _say_more(plan: Plan, path: Path, found: Found, records: Sequence[dict[str, 
     if plan.task.metric:
         weights = f"runs/{plan.loaded.name}/best"
         train = f"eproxyctl benchmark {path} --architecture '{best}' --save --run {weights}"
-        say(f"next: {train} trains the best one", always=False)
-    say(f"next: eproxyctl export {folder} --top 1", always=False)
+        say(f"next: {train}", always=False)
+    or_else = "or, without training it" if plan.task.metric else "next"
+    say(f"{or_else}: eproxyctl export {folder} --top 1", always=False)
