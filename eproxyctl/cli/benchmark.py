@@ -168,17 +168,16 @@ def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
 def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
     from eproxyctl.engine.benchmarking import TABLE, weights
 
-    own = bench.spec.task.table
+    own, metric = bench.spec.task.table, bench.task.metric
     best = _ranked(bench, records)[0]
     if save and best["status"] == "ok":
-        use = f"--architecture '{best['key']}' --weights {weights(folder, best['key'])}"
-        return f"eproxyctl export --spec {path} {use}"
+        file = weights(folder, best["key"])
+        return common.command("export", "--spec", path, "--architecture", best["key"], "--weights", file)
     known = sum(record["status"] == "ok" for record in records)
     if known < ENOUGH:
-        return f"eproxyctl benchmark {path} --architectures 20"
-    fewer = f" --set dps.architectures={known}" if known < bench.spec.dps.architectures else ""
-    goal = " --set task.table.goal=minimize" if bench.task.metric_goal == "minimize" else ""
-    table = f" --set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}{goal}"
-    if own and Path(own.path).resolve() == (folder / TABLE).resolve():
-        table = ""
-    return f"eproxyctl dps {path}{table}{fewer}"
+        return common.command("benchmark", path, "--architectures", 20)
+    changes = [f"dps.architectures={known}"] if known < bench.spec.dps.architectures else []
+    if own is None or Path(own.path).resolve() != (folder / TABLE).resolve():
+        changes += [f"task.table.path={folder / TABLE}", f"task.table.metric={metric}"]
+        changes += ["task.table.goal=minimize"] if bench.task.metric_goal == "minimize" else []
+    return common.command("dps", path, *(word for change in changes for word in ("--set", change)))

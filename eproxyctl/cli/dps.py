@@ -72,10 +72,11 @@ def dps(
         if len(paths) == 1:
             output.write(_records(found), chosen, out, title=_title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in _records(found)]
-        use = f"{path} --set proxy={folder / RESULT}"
+        use = (path, "--set", f"proxy={folder / RESULT}")
+        rank = common.command("score", *use, "--run", folder.parent / "tuned")
         say(f"result: {folder / RESULT}", always=False)
-        say(f"next: eproxyctl search {use}", always=False)
-        say(f"or, to rank given architectures: eproxyctl score {use} --run {folder.parent / 'tuned'}", always=False)
+        say(f"next: {common.command('search', *use)}", always=False)
+        say(f"or, to rank given architectures: {rank}", always=False)
     if len(paths) > 1:
         output.write(_summary(summary), chosen, out, title="Held-out correlation by spec")
     if failed:

@@ -86,7 +86,7 @@ def export(
         for path in exporting.export(one, folder, name, format.value, values):
             output.emit(f"{path}\n")
     if format is ExportFormat.python:
-        say(f"next: {folder / next(iter(chosen))}.py says what the network takes and how it is loaded", always=False)
+        say(f"{folder / next(iter(chosen))}.py says how the network is loaded and what it takes", always=False)
 
 
 def _of_spec(request: common.Request, path: Path) -> Subject:

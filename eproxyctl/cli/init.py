@@ -62,7 +62,7 @@ def init(
     output.emit(f"{spec}\n")
     colour = "grey" if found.grey else "in colour"
     say(f"{found.count} images {colour} of {len(found.classes)} classes: {_few(found.classes)}", always=False)
-    say(f"next: eproxyctl benchmark {spec}", always=False)
+    say(f"next: {common.command('benchmark', spec)}", always=False)
 
 
 def _source(images: Path | None) -> Folder | Npz | Digits:

@@ -175,9 +175,9 @@ def _say_more(plan: Plan, path: Path, found: Found, records: Sequence[dict[str, 
         say(f"best: {notation}")
     seconds = sum(line["seconds"] for line in lines(folder / TIMINGS))
     say(f"scoring took {seconds:,.0f} s of one core in all; every architecture: {folder / TOP}", always=False)
-    if plan.task.metric:
-        weights = f"runs/{plan.loaded.name}/best"
-        train = f"eproxyctl benchmark {path} --architecture '{best}' --save --run {weights}"
+    if plan.task.metric and best:
+        kept = Path("runs") / plan.loaded.name / "best"
+        train = common.command("benchmark", path, "--architecture", best, "--save", "--run", kept)
         say(f"next: {train}", always=False)
     or_else = "or, without training it" if plan.task.metric else "next"
-    say(f"{or_else}: eproxyctl export {folder} --top 1", always=False)
+    say(f"{or_else}: {common.command('export', folder, '--top', 1)}", always=False)

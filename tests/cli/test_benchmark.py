@@ -215,7 +215,10 @@ def test_several_specs_give_one_summary(digits: Path, cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("benchmark", digits, other, "-n", 2).stdout)))
     assert [row["spec"] for row in rows] == ["digits", "other"]
     assert all(float(row["lowest"]) <= float(row["median"]) <= float(row["highest"]) for row in rows)
-    assert cli("benchmark", digits, other, "--run", "x").exit_code == 2
+    for flag, value in (("--run", "x"), ("--architecture", "|none~0|")):
+        refused = cli("benchmark", digits, other, flag, value)
+        assert refused.exit_code == 2
+        assert f"{flag} is for one spec, and there are several" in refused.stderr
 
 
 def images(root: Path, counts: dict[str, int], mode: str = "RGB") -> None:
@@ -234,6 +237,25 @@ def test_a_folder_of_images_of_any_mode(digits: Path, cli: Cli, mode: str) -> No
     result = cli("benchmark", digits, "-n", 1, "--set", "train.augment=[flip, crop]", "--set", "train.images=12")
     assert result.exit_code == 0
     assert result.stdout.count(",ok") == 1
+
+
+def test_a_folder_of_mixed_modes(digits: Path, cli: Cli) -> None:
+    images(Path("photos"), {"grey": 4, "cat": 4}, "L")
+    for i, mode in enumerate(("RGBA", "P", "LA", "CMYK")):
+        image = Image.open("photos/cat/0.png").convert("RGB").convert("RGB" if mode == "CMYK" else mode)
+        image.convert(mode).save(f"photos/cat/{i}.{'tif' if mode == 'CMYK' else 'png'}")
+    digits.write_text(SPEC.replace("{kind: digits}", "{kind: folder, path: photos}").replace(", grey: true", ""))
+    result = cli("benchmark", digits, "-n", 1, "--epochs", 1, "--set", "train.validation=0.3")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_place_that_nothing_can_be_written_to(digits: Path, cli: Cli) -> None:
+    Path("runs").touch()
+    for command in ("benchmark", "search"):
+        result = cli(command, digits)
+        assert result.exit_code == 6
+        assert "cannot write runs/digits" in result.stderr
+        assert "that you may write to" in result.stderr
 
 
 def broken(root: Path) -> dict[str, Path]:
