@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -15,7 +14,6 @@ from eproxyctl.cli.output import Format
 from eproxyctl.cli.progress import progress
 from eproxyctl.cli.validate import resolved
 from eproxyctl.errors import UsageError
-from eproxyctl.spec.loading import Override
 
 if TYPE_CHECKING:
     from eproxyctl.engine.benchmarking import Bench
@@ -34,6 +32,7 @@ def benchmark(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--architecture", metavar="KEY", help="Train this one; repeatable.", show_default=False),
     ] = None,
+    pick: common.PickFlag = None,
     save: Annotated[bool, typer.Option("--save", help="Keep the weights, as safetensors.")] = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Override train.epochs.", show_default=False)
@@ -53,6 +52,7 @@ def benchmark(
     """Really train architectures on the task, and write their metric to table.csv in the run directory.
 
     They are drawn from the space by the seed, no two of them equal in function; or they are those that the spec lists.
+    With --pick spread they differ as much as they can in structure, from which a few-shot proxy learns more.
     How they are trained is the spec's section `train`. The metric is that of the last epoch on the validation images;
     with train.patience, of the best. The same command continues where it stopped, and with a larger number it trains
     the new ones only. `dps` and `score` read the table through task.table.path.
@@ -60,9 +60,8 @@ def benchmark(
     Example: eproxyctl benchmark spec.yaml --architectures 20
     """
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
-    flags = {"architectures": architectures, "epochs": epochs}
-    more = [Override(f"--{name}", f"train.{name}", str(n)) for name, n in flags.items() if n is not None]
-    request = replace(request, overrides=(*request.overrides, *more))
+    for name, value in {"architectures": architectures, "epochs": epochs, "pick": pick}.items():
+        request = request.overriding(f"--{name}", f"train.{name}", value)
     paths = common.spec_paths(specs)
     if len(paths) > 1 and (run or architecture):
         raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")
@@ -84,7 +83,10 @@ def benchmark(
             shown = _ranked(bench, records) if chosen is Format.table else records
             output.write(shown, chosen, out, title=title)
         summary.append(_summary(bench, rows))
-        say(f"table: {folder / benchmarking.TABLE}; next: {_next(bench, path, folder, records)}", always=False)
+        say(f"table: {folder / benchmarking.TABLE}", always=False)
+        if architecture:
+            _compare(bench, folder, records)
+        say(f"next: {_next(bench, path, folder, records, save=save)}", always=False)
     if len(paths) > 1:
         output.write(summary, chosen, out, title="Metric by spec")
     if failed:
@@ -149,16 +151,35 @@ def _summary(bench: Bench, rows: list[TrainedRow]) -> dict[str, Any]:
     return {"spec": bench.loaded.name, "metric": bench.task.metric, "architectures": len(rows)} | (found or empty)
 
 
-def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]]) -> str:
+def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
+    """Say how the architectures that were named do beside those of the spec's metric table, if that is another."""
     from eproxyctl.engine.benchmarking import TABLE
+    from eproxyctl.tasks.table import load
 
-    own = bench.spec.task.table
+    own, metric = bench.spec.task.table, bench.task.metric
+    if own is None or not Path(own.path).exists() or Path(own.path).resolve() == (folder / TABLE).resolve():
+        return
+    known = sorted(load(own, bench.space).metric.values())
+    best = known[-1] if bench.task.metric_goal == "maximize" else known[0]
+    for record in records:
+        if record[metric] is not None:
+            beside = f"{own.path} has median {statistics.median(known):g}, best {best:g}"
+            say(f"{metric} {record[metric]:g}; {beside}", always=False)
+
+
+def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
+    from eproxyctl.engine.benchmarking import TABLE, weights
+
+    own, metric = bench.spec.task.table, bench.task.metric
+    best = _ranked(bench, records)[0]
+    if save and best["status"] == "ok":
+        file = weights(folder, best["key"])
+        return common.command("export", "--spec", path, "--architecture", best["key"], "--weights", file)
     known = sum(record["status"] == "ok" for record in records)
     if known < ENOUGH:
-        return f"eproxyctl benchmark {path} --architectures 20"
-    fewer = f" --set dps.architectures={known}" if known < bench.spec.dps.architectures else ""
-    goal = " --set task.table.goal=minimize" if bench.task.metric_goal == "minimize" else ""
-    table = f" --set task.table.path={folder / TABLE} --set task.table.metric={bench.task.metric}{goal}"
-    if own and Path(own.path).resolve() == (folder / TABLE).resolve():
-        table = ""
-    return f"eproxyctl dps {path}{table}{fewer}"
+        return common.command("benchmark", path, "--architectures", 20)
+    changes = [f"dps.architectures={known}"] if known < bench.spec.dps.architectures else []
+    if own is None or Path(own.path).resolve() != (folder / TABLE).resolve():
+        changes += [f"task.table.path={folder / TABLE}", f"task.table.metric={metric}"]
+        changes += ["task.table.goal=minimize"] if bench.task.metric_goal == "minimize" else []
+    return common.command("dps", path, *(word for change in changes for word in ("--set", change)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,6 +178,11 @@ def request(
         overrides.append(Override("--device", "device", device))
     registry, sources = open_plugins(folders, no_plugins)
     return Request(registry, sources, tuple(overrides), tuple(data or ()))
+
+
+def command(*words: object) -> str:
+    """A command to be copied into a shell."""
+    return shlex.join(["eproxyctl", *map(str, words)])
 
 
 def spec_paths(specs: Sequence[Path] | None) -> list[Path]:

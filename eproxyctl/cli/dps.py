@@ -68,8 +68,11 @@ def dps(
         if len(paths) == 1:
             output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in report.records(plan, found)]
-        use = f"eproxyctl score {path} --set proxy={folder / report.RESULT} --run {folder.parent / 'tuned'}"
-        say(f"result: {folder / report.RESULT}; next: {use}", always=False)
+        use = (path, "--set", f"proxy={folder / report.RESULT}")
+        rank = common.command("score", *use, "--run", folder.parent / "tuned")
+        say(f"result: {folder / report.RESULT}", always=False)
+        say(f"next: {common.command('search', *use)}", always=False)
+        say(f"or, to rank given architectures: {rank}", always=False)
     if len(paths) > 1:
         output.write(report.summary(summary), chosen, out, title="Held-out correlation by spec")
     if failed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from eproxyctl.cli import common, output
+from eproxyctl.cli.failures import say
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def export(
         one = replace(subject, key=key)
         for path in exporting.export(one, folder, name, format.value, values):
             output.emit(f"{path}\n")
+    if format is ExportFormat.python:
+        say(f"{folder / next(iter(chosen))}.py says how the network is loaded and what it takes", always=False)
 
 
 def _of_spec(request: common.Request, path: Path) -> Subject:

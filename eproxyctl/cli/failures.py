@@ -77,7 +77,7 @@ def say(message: str, *, style: str = "", always: bool = True) -> None:
     """A line on stderr; hints (`always` False) only on a terminal."""
     console = stderr()
     if always or console.is_terminal:
-        console.print(Text(message, style=style))
+        console.print(Text(message, style=style), soft_wrap=True)  # a command stays one line, to be copied
 
 
 def show(error: EproxyError) -> None:

@@ -26,6 +26,8 @@ SCHEMA = "eproxyctl.schema.json"
 COMMENT = " @@ "
 ARCHITECTURES = 30
 SMALL_BATCH, BATCH = 16, 64
+STEPS = 16
+"""Steps an epoch below which batches are small: with 4 steps an epoch, 20 epochs teach 240 images to no network."""
 
 
 def init(
@@ -60,7 +62,7 @@ def init(
     output.emit(f"{spec}\n")
     colour = "grey" if found.grey else "in colour"
     say(f"{found.count} images {colour} of {len(found.classes)} classes: {_few(found.classes)}", always=False)
-    say(f"next: eproxyctl benchmark {spec}", always=False)
+    say(f"next: {common.command('benchmark', spec)}", always=False)
 
 
 def _source(images: Path | None) -> Folder | Npz | Digits:
@@ -88,7 +90,7 @@ def _survey(source: Folder | Npz | Digits, name: str) -> Survey:
 def _text(spec: Path, images: Path | None, source: Folder | Npz | Digits, found: Survey) -> str:
     side = max((s for s in SIDES if s <= found.side), default=SIDES[0])
     title = f"{found.count} images of {len(found.classes)} classes ({_few(found.classes)}) from {images or 'digits'}."
-    small = found.count < 4 * BATCH
+    small = found.count < STEPS * BATCH
     values = {
         "schema": SCHEMA,
         "title": title,

@@ -14,18 +14,21 @@ from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
 from eproxyctl.cli.progress import progress
 from eproxyctl.cli.validate import resolved
+from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from eproxyctl.engine.latency import Latencies
     from eproxyctl.engine.plan import Plan
     from eproxyctl.engine.rows import Row
     from eproxyctl.search import Found
 
 TOP = "top.csv"
 RESULT = "result.json"
+TIMED = "milliseconds for one input, measured on this machine with one thread: another run may end elsewhere"
 
 
 def search(
-    spec: common.OneSpec = None,
+    specs: common.Specs = None,
     evaluations: Annotated[
         int | None,
         typer.Option("--evaluations", "-n", min=1, help="Architectures scored in total.", show_default="500"),
@@ -44,42 +47,54 @@ def search(
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
 ) -> None:
-    """Find the architectures that score best, within limits on params and macs.
+    """Find the architectures that score best, within limits on params, macs and latency.
 
     Architectures are proposed by aging evolution (or tpe, random, nsga2), eight at a time, and scored over the workers;
     equal ones are paid for once, ones over `search.limits` not at all. Ends with the top list, for nsga2 with the best
     score at every size; with a metric table also the true metric, its rank and the regret. The same command continues
-    to the total of evaluations. A proxy that `dps` tuned is used with --set proxy=runs/<spec>/dps/proxy.yaml.
+    to the total of evaluations. A proxy that `dps` tuned or taught is used with --set proxy=runs/<spec>/dps/proxy.yaml.
+    Latency, as a limit or an objective, is measured here: kept for a run that continues, but another may end elsewhere.
 
     Example: eproxyctl search spec.yaml --evaluations 200 --set search.limits.params=1e6
     """
-    from eproxyctl.engine.plan import prepare
-
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
     request = request.overriding("--evaluations", "search.evaluations", evaluations)
-    path = common.spec_paths([spec] if spec else None)[0]
+    paths = common.spec_paths(specs)
+    if len(paths) > 1 and run:
+        raise UsageError("--run names one directory, and there are several specs")
     chosen = output.choose(format, out)
-    plan = prepare(request.load(path), request.registry, request.sources)
-    folder = run or Path("runs") / plan.loaded.name / "search"
-    found, ranked = _search(plan, folder, storage, common.cores(workers), dask)
-    kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
-    title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
-    output.write(_records(plan, ranked[:top]), chosen, out, title=title)
-    _say_more(plan, found, ranked, folder)
-    if any(row.status == "failed" for row in found.rows):
+    summary: list[dict[str, Any]] = []
+    failed = False
+    for path in paths:
+        plan = request.prepare(path)
+        folder = run or Path("runs") / plan.loaded.name / "search"
+        found, records = _search(plan, folder, storage, common.cores(workers), dask)
+        if len(paths) == 1:
+            kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
+            title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
+            output.write(records[:top], chosen, out, title=title)
+        summary += [{"spec": plan.loaded.name, **record} for record in records[:1]]
+        _say_more(plan, path, found, records, folder)
+        failed = failed or any(row.status == "failed" for row in found.rows)
+    if len(paths) > 1:
+        output.write(summary, chosen, out, title="The best of each spec")
+    if failed:
         say("some architectures failed; rows.jsonl in the run directory says why", style="yellow")
         raise typer.Exit(1)
 
 
-def _search(plan: Plan, folder: Path, storage: str | None, workers: int, dask: str | None) -> tuple[Found, list[Row]]:
+def _search(
+    plan: Plan, folder: Path, storage: str | None, workers: int, dask: str | None
+) -> tuple[Found, list[dict[str, Any]]]:
     """All that was found, and the top list; both are in the run directory when this returns."""
     from eproxyctl import search as searching
     from eproxyctl.engine.hosts import Store
+    from eproxyctl.engine.latency import Latencies
     from eproxyctl.engine.plan import identity
     from eproxyctl.engine.rundir import RunDirectory, write
-    from eproxyctl.engine.streaming import settle
 
-    options = plan.spec.search
+    searching.scored_alone(plan)  # before a run directory is made for a proxy that cannot be used
+    options, context = plan.spec.search, plan.context
     own = options.model_dump(exclude={"evaluations", "minutes"})
     names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     name = "search-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
@@ -89,28 +104,31 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int, dask: s
         common.pool(min(workers, options.batch), dask) as pool,
         progress(f"search {plan.loaded.name}", options.evaluations) as advance,
     ):
+        latencies = Latencies(plan.space, context.shape, context.outputs, context.device, folder)
         evaluator = searching.Evaluator(plan, folder, pool, advance)
         for _ in range(min(options.evaluations, evaluator.paid)):
             advance()
         try:
-            found = searching.explore(plan, evaluator, Store(folder, storage, evaluator), name)
+            found = searching.explore(plan, evaluator, latencies, Store(folder, storage, evaluator), name)
         finally:
             evaluator.close()
-        settle(folder, {row.key: place for place, row in enumerate(found.rows)}, {})
+        evaluator.settle(found.rows)
         ranked = searching.best_first(found.rows, evaluator.value)
-        if options.against:
-            ranked = searching.front(found.rows, evaluator.value, options.against)
-        records = _records(plan, ranked)
+        if against := options.against:
+            ranked = searching.front(found.rows, evaluator.value, lambda row: searching.cost(row, against, latencies))
+        records = _records(plan, ranked, latencies)
         write(folder / TOP, output.text(records, output.Format.csv))
         write(folder / RESULT, json.dumps(_result(plan, found, records), indent=2) + "\n")
-    return found, ranked
+    return found, records
 
 
-def _records(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _records(plan: Plan, rows: Sequence[Row], latencies: Latencies) -> list[dict[str, Any]]:
     """Rows as a person or program reads them; what the metric table knows where there is one."""
     records = []
     for rank, row in enumerate(rows, start=1):
         record = {"rank": rank, "key": row.key, "score": row.score, "params": row.params, "macs": row.macs}
+        if plan.spec.search.timed:
+            record["latency"] = latencies.known(row.key)
         if plan.table:
             truth = plan.table.truth(row.key)
             record["metric"] = truth.metric if truth else None
@@ -127,6 +145,7 @@ def _result(plan: Plan, found: Found, records: Sequence[dict[str, Any]]) -> dict
         "ended": found.ended,
         "failed": sum(row.status == "failed" for row in found.rows),
         "diverged": sum(row.status == "diverged" for row in found.rows),
+        "latency": TIMED if plan.spec.search.timed else "",
         "notation": plan.space.notation(records[0]["key"]),
         "top": [output.plain(record) for record in records],
         "network": {
@@ -145,16 +164,23 @@ def _head(plan: Plan) -> dict[str, Any]:
     return section | ({"outputs": plan.context.outputs} if "outputs" in section else {})
 
 
-def _say_more(plan: Plan, found: Found, ranked: Sequence[Row], folder: Path) -> None:
+def _say_more(plan: Plan, path: Path, found: Found, records: Sequence[dict[str, Any]], folder: Path) -> None:
     """On stderr: why it ended early, the winner in its usual notation, how long it took, and what comes next."""
     from eproxyctl.engine.rundir import lines
     from eproxyctl.engine.streaming import TIMINGS
 
     if found.ended:
         say(f"{found.ended}; {len(found.rows)} of {plan.spec.search.evaluations} evaluations", style="yellow")
-    best = ranked[0].key if ranked else ""
+    if plan.spec.search.timed:
+        say(f"latency: {TIMED}", always=False)
+    best = records[0]["key"] if records else ""
     if best and (notation := plan.space.notation(best)) != best:
         say(f"best: {notation}")
     seconds = sum(line["seconds"] for line in lines(folder / TIMINGS))
     say(f"scoring took {seconds:,.0f} s of one core in all; every architecture: {folder / TOP}", always=False)
-    say(f"next: eproxyctl export {folder} --top 1", always=False)
+    if plan.task.metric and best:
+        kept = Path("runs") / plan.loaded.name / "best"
+        train = common.command("benchmark", path, "--architecture", best, "--save", "--run", kept)
+        say(f"next: {train}", always=False)
+    or_else = "or, without training it" if plan.task.metric else "next"
+    say(f"{or_else}: {common.command('export', folder, '--top', 1)}", always=False)

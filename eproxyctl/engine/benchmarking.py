@@ -13,6 +13,7 @@ from eproxyctl import plugins
 from eproxyctl.contracts import Space, Task
 from eproxyctl.engine import rundir
 from eproxyctl.engine.executors import Outcome, Workers
+from eproxyctl.engine.labelling import spread
 from eproxyctl.engine.plan import check_device, check_rank, listed, sections_identity
 from eproxyctl.engine.streaming import ALONE, ROWS, TIMINGS, Keyed, stream
 from eproxyctl.engine.trainee import TrainedRow, TrainingContext, TrainingJob, trainee
@@ -22,6 +23,10 @@ from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
 
 TABLE = "table.csv"
+WHICH = ("architectures", "pick")
+"""Settings of `train:` that say which architectures are trained, and not how."""
+POOL = 1000
+"""Sampled architectures from which `pick: spread` chooses; their traits take a second or so."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
         tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
         spec.space.model_dump_json(exclude={"architectures"}),
         spec.task.model_dump_json(exclude={"table"}),
-        spec.train.model_dump_json(exclude={"architectures"}),
+        spec.train.model_dump_json(exclude=set(WHICH)),
         spec.seed,
         spec.device,
     )
@@ -74,29 +79,33 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
 
 
 def identity(bench: Bench) -> dict[str, Any]:
-    """What makes two runs the same; how many architectures and the metric table that may be there do not count."""
+    """What makes two runs the same; which architectures and the metric table that may be there do not count."""
     parts = {
         "space": bench.spec.space.model_dump(mode="json", exclude={"architectures"}),
         "task": bench.spec.task.model_dump(mode="json", exclude={"table"}),
-        "train": bench.spec.train.model_dump(mode="json", exclude={"architectures"}),
+        "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
     }
     return sections_identity(parts, bench.spec, bench.task, bench.origins)
 
 
 def choose(bench: Bench, named: Sequence[str]) -> list[str]:
-    """The architectures to train: those named, else the first that differ in function.
+    """The architectures to train: those named, else some that differ in function, with `pick: spread` in structure too.
 
-    They come from the spec's list (keys, file or all), else from the space's own sample, of which a smaller number is a
-    prefix of a larger one.
+    They come from the spec's list (keys, file or all), else from the space's own sample. Either way fewer are a prefix
+    of more.
 
     Raises:
         SpecError: a name that is no architecture.
+        UsageError: a space without traits, and `pick: spread`.
     """
     if named:
         return list(dict.fromkeys(bench.space.parse(key) for key in named))
     pool = listed(bench.loaded, bench.space)
     keys = bench.space.sample(bench.spec.seed) if pool is None else pool
-    return list(islice(_distinct(bench.space, keys), bench.spec.train.architectures))
+    wanted = bench.spec.train.architectures
+    if bench.spec.train.pick == "spread":
+        return spread(bench.space, list(islice(keys, POOL) if pool is None else keys), wanted, bench.spec.seed)
+    return list(islice(_distinct(bench.space, keys), wanted))
 
 
 def _distinct(space: Space, keys: Iterable[str]) -> Iterator[str]:

@@ -92,6 +92,20 @@ def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
     return (_turned(proxy, row),)
 
 
+def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row]) -> Row:
+    """A proxy's row of one architecture that no other is ranked with: its own score, or what it has learned to predict.
+
+    Args:
+        proxy: without members, or one that has learned from such.
+        space: of the architecture.
+        registry: that knows its members.
+        rows: by section, of the architecture.
+    """
+    if not proxy.members():
+        return rows[section(proxy.options)]
+    return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
+
+
 def _turned(proxy: Proxy, row: Row) -> float:
     """The score turned so that higher is better; below every other where it diverged."""
     if row.score is None:

@@ -14,6 +14,7 @@ Objective = Literal["spearman", "kendall", "quantile"]
 Pick = Literal["random", "spread"]
 """How architectures to label are chosen: drawn, or spread over the traits of the space (`engine.labelling.spread`)."""
 Augmentation = Literal["flip", "crop"]
+Cost = Literal["params", "macs", "latency"]
 
 
 class FidelityChoices(Options):
@@ -69,10 +70,13 @@ class DpsOptions(Options):
 
 
 class Limits(Options):
-    """What an architecture may cost at most, by the size of the full network; checked before anything is scored."""
+    """What an architecture may cost at most; checked before anything is scored."""
 
     params: PositiveFloat | None = Field(None, description="parameters, classifier included, such as 1.0e6")
     macs: PositiveFloat | None = Field(None, description="multiply-adds of one input of the task, such as 600.0e6")
+    latency: PositiveFloat | None = Field(
+        None, description="milliseconds for one input, measured on this machine with one thread; repeats may differ"
+    )
 
 
 class SearchOptions(Options):
@@ -84,20 +88,26 @@ class SearchOptions(Options):
     sampler: Literal["evolution", "tpe", "random", "nsga2"] = Field(
         "evolution", description="how architectures are proposed; nsga2: the best score for every size, see against"
     )
-    against: Literal["params", "macs"] | None = Field(None, description="nsga2 only: the size to keep small")
+    against: Cost | None = Field(None, description="nsga2 only: the cost to keep small; latency as in limits")
     limits: Limits = Limits.model_validate({})
 
     @model_validator(mode="after")
     def _two_goals(self) -> Self:
         if (self.sampler == "nsga2") != (self.against is not None):
-            raise ValueError("nsga2 weighs the score against a size: set both sampler: nsga2 and against: params")
+            raise ValueError("nsga2 weighs the score against a cost: set both sampler: nsga2 and against: params")
         return self
+
+    @property
+    def timed(self) -> bool:
+        """Whether latency is measured, so that another run may end elsewhere."""
+        return self.against == "latency" or self.limits.latency is not None
 
 
 class TrainOptions(Options):
     """Real training, as `benchmark` does it: by gradient descent with a cosine schedule down to zero."""
 
     architectures: PositiveInt = Field(20, description="how many are trained; no two are equal in function")
+    pick: Pick = Field("random", description="which; spread: to differ as much as they can in structure")
     epochs: PositiveInt = Field(20, description="passes over the training images")
     batch_size: int = Field(64, ge=2, description="images a step")
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9")

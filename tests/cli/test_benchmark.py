@@ -99,6 +99,27 @@ def test_no_two_are_equal_in_function(digits: Path, cli: Cli) -> None:
     assert len({space.canonical(key) for key in paid()}) == 3
 
 
+def test_architectures_may_be_spread_and_more_continue(digits: Path, cli: Cli) -> None:
+    from itertools import islice
+
+    from eproxyctl.engine.labelling import spread
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+    space = NasBench201Space(NasBench201Space.Options())
+    expected = spread(space, list(islice(space.sample(0), 1000)), 6, 0)
+    cheap = ("--epochs", 1, "--pick", "spread")
+    assert cli("benchmark", digits, *cheap, "-n", 3).exit_code == 0
+    assert cli("benchmark", digits, *cheap, "-n", 6).exit_code == 0
+    assert paid() == expected
+    named = json.dumps(list(space.keys())[:600:3])
+    cli("benchmark", digits, *cheap, "-n", 3, "--set", f"space.architectures={{keys: {named}}}", "--run", "named")
+    assert paid("named") == spread(space, json.loads(named), 3, 0)
+    assert cli("benchmark", digits, "--epochs", 1, "-n", 3).exit_code == 0  # how they are trained has not changed
+    wrong = cli("benchmark", digits, "--pick", "wide")
+    assert wrong.exit_code == 3
+    assert "--pick" in wrong.stderr
+
+
 def test_named_architectures(digits: Path, cli: Cli) -> None:
     key = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
     rows = list(
@@ -127,6 +148,25 @@ def test_same_rows_in_any_number_of_processes_and_after_a_kill(digits: Path, cli
     assert without_seconds(continued.stdout) == without_seconds(whole)
     assert rows.read_bytes() == Path("whole/rows.jsonl").read_bytes()
     assert len(paid("killed")) == len(set(paid("killed"))) == 16
+
+
+def test_interrupted_and_continued(digits: Path, cli: Cli) -> None:
+    more = ("-n", 8)
+    whole = cli("benchmark", digits, "--run", "whole", *more).stdout
+    rows = Path("stopped/rows.jsonl")
+    process = spawn("benchmark", digits, "--run", "stopped", "--workers", 1, *more, cwd=digits.parent)
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and (not rows.exists() or rows.read_bytes().count(b"\n") < 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in stderr
+    assert "Traceback" not in stderr
+    assert 2 <= rows.read_bytes().count(b"\n") < 8
+    assert without_seconds(cli("benchmark", digits, "--run", "stopped", *more).stdout) == without_seconds(whole)
+    assert rows.read_bytes() == Path("whole/rows.jsonl").read_bytes()
+    assert len(paid("stopped")) == len(set(paid("stopped"))) == 8
 
 
 def test_another_seed_of_training_gives_other_numbers(digits: Path, cli: Cli) -> None:
@@ -175,7 +215,10 @@ def test_several_specs_give_one_summary(digits: Path, cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("benchmark", digits, other, "-n", 2).stdout)))
     assert [row["spec"] for row in rows] == ["digits", "other"]
     assert all(float(row["lowest"]) <= float(row["median"]) <= float(row["highest"]) for row in rows)
-    assert cli("benchmark", digits, other, "--run", "x").exit_code == 2
+    for flag, value in (("--run", "x"), ("--architecture", "|none~0|")):
+        refused = cli("benchmark", digits, other, flag, value)
+        assert refused.exit_code == 2
+        assert f"{flag} is for one spec, and there are several" in refused.stderr
 
 
 def images(root: Path, counts: dict[str, int], mode: str = "RGB") -> None:
@@ -194,6 +237,25 @@ def test_a_folder_of_images_of_any_mode(digits: Path, cli: Cli, mode: str) -> No
     result = cli("benchmark", digits, "-n", 1, "--set", "train.augment=[flip, crop]", "--set", "train.images=12")
     assert result.exit_code == 0
     assert result.stdout.count(",ok") == 1
+
+
+def test_a_folder_of_mixed_modes(digits: Path, cli: Cli) -> None:
+    images(Path("photos"), {"grey": 4, "cat": 4}, "L")
+    for i, mode in enumerate(("RGBA", "P", "LA", "CMYK")):
+        image = Image.open("photos/cat/0.png").convert("RGB").convert("RGB" if mode == "CMYK" else mode)
+        image.convert(mode).save(f"photos/cat/{i}.{'tif' if mode == 'CMYK' else 'png'}")
+    digits.write_text(SPEC.replace("{kind: digits}", "{kind: folder, path: photos}").replace(", grey: true", ""))
+    result = cli("benchmark", digits, "-n", 1, "--epochs", 1, "--set", "train.validation=0.3")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_a_place_that_nothing_can_be_written_to(digits: Path, cli: Cli) -> None:
+    Path("runs").touch()
+    for command in ("benchmark", "search"):
+        result = cli(command, digits)
+        assert result.exit_code == 6
+        assert "cannot write runs/digits" in result.stderr
+        assert "that you may write to" in result.stderr
 
 
 def broken(root: Path) -> dict[str, Path]:

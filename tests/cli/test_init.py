@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import shlex
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
+import torch
 from conftest import Cli
 from PIL import Image
 from ruamel.yaml import YAML
@@ -51,14 +54,35 @@ def test_a_folder(cli: Cli) -> None:
     jsonschema.validate(written(), schema)
 
 
-def test_digits_by_default_and_the_walk_to_a_tuned_proxy(cli: Cli) -> None:
-    assert cli("init").exit_code == 0
-    small = ("--set", "space.channels=2", "--set", "space.cells=1")
-    trained = cli("benchmark", *small, "-n", 7, "--epochs", 1, "--set", "train.images=40")
-    assert trained.exit_code == 0
-    quick = ("--set", "dps.architectures=5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2")
-    assert cli("dps", *small, *quick, "--trials", 1).exit_code == 0
-    assert Path("runs/spec/dps/proxy.yaml").exists()
+def test_the_road_from_digits_to_one_prediction(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command is the one that the last names as next, as on a terminal."""
+    for package in ("safetensors", "sklearn"):
+        pytest.importorskip(package)
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda self: True))
+    small = ("--set", "space.channels=2", "--set", "space.cells=1", "--set", "train.images=40", "--epochs", "1")
+
+    def follow(*args: object) -> list[str]:
+        result = cli(*args)
+        assert result.exit_code == 0, result.stderr
+        (line,) = [line for line in result.stderr.splitlines() if line.startswith("next: ")]
+        return shlex.split(line.removeprefix("next: "))[1:]
+
+    assert follow("init") == ["benchmark", "spec.yaml"]
+    tune = follow("benchmark", "spec.yaml", *small, "-n", 7)
+    assert tune == ["dps", "spec.yaml", "--set", "dps.architectures=7"]
+    search = follow(*tune, *small[:4])
+    assert search == ["search", "spec.yaml", "--set", "proxy=runs/spec/dps/proxy.yaml"]
+    train = follow(*search, *small[:4], "-n", 3)
+    assert train[0] == "benchmark"
+    assert "--save" in train
+    export = follow(*train, *small)
+    assert export[0] == "export"
+    assert "runs/spec/export/network.py says how" in cli(*export, *small[:4]).stderr
+    network = runpy.run_path("runs/spec/export/network.py")["Network"]()
+    from safetensors.torch import load_file
+
+    network.load_state_dict(load_file("runs/spec/export/network.safetensors"))
+    assert network.eval()(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
 
 
 def test_the_table_is_looked_for_where_benchmark_puts_it(cli: Cli) -> None:

@@ -73,6 +73,25 @@ def test_evaluations_are_a_total_and_workers_change_nothing(tiny: Path, cli: Cli
         assert Path("steps", name).read_bytes() == Path("once", name).read_bytes()
 
 
+def test_interrupted_and_continued(tiny: Path, cli: Cli) -> None:
+    args = ("search", tiny, "--set", "proxy.kind=naswot", "-n", 46)
+    assert cli(*args, "--run", "whole").exit_code == 0
+    found = Path("stopped/rows.jsonl")
+    process = spawn(*args, "--run", "stopped", "--workers", 0, cwd=tiny.parent)
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and (not found.exists() or found.read_bytes().count(b"\n") < 19):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues" in stderr
+    assert "Traceback" not in stderr
+    assert 19 <= len(rows("stopped")) < 46
+    assert cli(*args, "--run", "stopped").exit_code == 0
+    for name in ("top.csv", "result.json", "rows.jsonl"):
+        assert Path("stopped", name).read_bytes() == Path("whole", name).read_bytes()
+
+
 def test_killed_twice_it_ends_with_the_same_list_and_pays_nothing_twice(tiny: Path, cli: Cli) -> None:
     args = ("search", tiny, "--set", "proxy.kind=naswot", "-n", 46)
     assert cli(*args, "--run", "whole").exit_code == 0
@@ -110,6 +129,51 @@ def test_limits_are_kept_before_anything_is_scored(tiny: Path, cli: Cli) -> None
     assert not rows("none")
 
 
+def test_latency_is_measured_once_and_kept(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here a pass takes a millisecond for each 3×3 convolution of the canonical key."""
+    from eproxyctl.engine.latency import Latencies
+
+    measured: list[str] = []
+
+    def measure(self: Latencies, key: str) -> float:
+        measured.append(SPACE.canonical(key))
+        return float(SPACE.canonical(key).count("nor_conv_3x3"))
+
+    monkeypatch.setattr(Latencies, "_measure", measure)
+    args = ("search", tiny, *CHEAP, "--set", "search.limits.latency=2", "--set", "search.limits.params=5000")
+    assert cli(*args, "-n", 11).exit_code == 0
+    assert cli(*args, "-n", 30).exit_code == 0
+    found = records(Path("runs/tiny/search/top.csv").read_text())
+    assert {float(row["latency"]) for row in found} == {0.0, 1.0, 2.0}
+    assert all(float(row["latency"]) == SPACE.canonical(row["key"]).count("nor_conv_3x3") for row in found)
+    assert all(int(row["params"]) <= 5000 for row in found)
+    assert len(measured) == len(set(measured))
+    assert "another run may end elsewhere" in json.loads(Path("runs/tiny/search/result.json").read_text())["latency"]
+    monkeypatch.setattr(Latencies, "_measure", lambda self, key: 99.0)
+    assert cli(*args, "-n", 30).exit_code == 0
+    assert records(Path("runs/tiny/search/top.csv").read_text()) == found
+    none = cli("search", tiny, *CHEAP, "--set", "search.limits.latency=2", "--run", "none")
+    assert none.exit_code == 3
+    assert "99.0 ms" in none.stderr
+    front = cli(
+        *args[:4], "--set", "search.sampler=nsga2", "--set", "search.against=latency", "--run", "front", "-n", 3
+    )
+    assert [float(row["latency"]) for row in records(front.stdout)] == [99.0]
+
+
+def test_latency_is_that_of_the_pruned_network_in_milliseconds(tmp_path: Path) -> None:
+    from eproxyctl.engine.latency import Latencies
+
+    space = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 8, "cells": 1}))
+    latencies = Latencies(space, (3, 16, 16), 10, "cpu", tmp_path)
+    dead = "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|"
+    assert latencies.known(dead) is None
+    assert 0.01 < latencies.of(dead) < latencies.of(space.largest()) < 1000
+    assert latencies.of("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|") == latencies.of(dead)
+    again = Latencies(space, (3, 16, 16), 10, "cpu", tmp_path)
+    assert again.known(dead) == latencies.of(dead)
+
+
 def test_nsga2_ends_with_a_front(tiny: Path, cli: Cli) -> None:
     goals = ("--set", "search.sampler=nsga2", "--set", "search.against=macs")
     result = cli("search", tiny, "--set", "proxy.kind=naswot", *goals, "-n", 50)
@@ -122,6 +186,18 @@ def test_nsga2_ends_with_a_front(tiny: Path, cli: Cli) -> None:
     alone = cli("search", tiny, "--set", "search.sampler=nsga2")
     assert alone.exit_code == 3
     assert "set both sampler: nsga2 and against: params" in alone.stderr
+
+
+def test_several_specs_give_the_best_of_each(tiny: Path, cli: Cli) -> None:
+    other = tiny.with_name("other.yaml")
+    other.write_text(tiny.read_text().replace("channels: 2", "channels: 3"))
+    found = records(cli("search", tiny, other, *CHEAP, "-n", 5).stdout)
+    assert [row["spec"] for row in found] == ["tiny", "other"]
+    best = [records(Path(f"runs/{name}/search/top.csv").read_text())[0] for name in ("tiny", "other")]
+    assert [row["key"] for row in found] == [row["key"] for row in best]
+    refused = cli("search", tiny, other, *CHEAP, "--run", "x")
+    assert refused.exit_code == 2
+    assert "--run names one directory" in refused.stderr
 
 
 def test_a_space_is_exhausted_and_the_time_is_up(tiny: Path, cli: Cli) -> None:
@@ -150,6 +226,16 @@ def test_a_space_without_choices_is_gone_through(tiny: Path, cli: Cli, extra: Se
     refused = cli(*args, "--run", "many", "--storage", "sqlite:///study.db")
     assert refused.exit_code == 2
     assert "use --dask" in refused.stderr
+
+
+def test_what_cannot_be_built_is_no_architecture_over_the_limits(tiny: Path, cli: Cli) -> None:
+    few(tiny, FEW.replace("        from torch", "        assert key != '10' or fidelity, 'no'\n        from torch"))
+    text = (tiny.parent / "plugins" / "few.py").read_text().replace('return "10"', 'return "8"')
+    (tiny.parent / "plugins" / "few.py").write_text(text)
+    args = ("search", tiny, *CHEAP, "--set", "space.kind=few", "--set", "search.limits.params=250")
+    result = cli(*args)
+    assert result.exit_code == 1
+    assert [row["key"] for row in records(result.stdout) if row["status"] == "failed"] == ["10"]
 
 
 def test_a_failed_architecture_is_said_and_ranks_last(tiny: Path, cli: Cli) -> None:
@@ -226,6 +312,40 @@ def test_darts_at_32_pixels_under_a_limit_at_224(tiny: Path, cli: Cli) -> None:
     exported = cli("export", "runs/darts-imagenet/search")
     assert exported.exit_code == 0
     assert "takes [batch, 3, 224, 224], gives [batch, 1000]" in Path(exported.stdout.strip()).read_text()
+
+
+def test_a_few_shot_proxy_that_has_learned(table: Path, cli: Cli) -> None:
+    """Each prediction is that of `score`, whatever else is scored; members' rows are on disk."""
+    few_shot = ("--set", "proxy={kind: few-shot, members: [naswot, params]}")
+    untaught = cli("search", table, *few_shot, "-n", 9)
+    assert untaught.exit_code == 5
+    assert "learned nothing yet" in untaught.stderr
+    assert cli("dps", table, *few_shot).exit_code == 0
+    use = ("--set", "proxy=runs/tiny/dps/proxy.yaml")
+    cli("search", table, *use, "-n", 11)
+    found = cli("search", table, *use, "-n", 50)
+    assert found.exit_code == 0
+    whole = cli("search", table, *use, "-n", 50, "--run", "whole")
+    for name in ("top.csv", "result.json", "rows.jsonl"):
+        assert Path("runs/tiny/search", name).read_bytes() == Path("whole", name).read_bytes()
+    top = records(Path("whole/top.csv").read_text())
+    assert [float(row["score"]) for row in top] == sorted((float(row["score"]) for row in top), reverse=True)
+    assert {row["proxy"] for row in rows("whole")} == {"naswot", "params"}
+    assert len(rows("whole")) == 2 * len(top) == 100
+    assert whole.stdout == found.stdout
+    keys = json.dumps([row["key"] for row in top if row["status"] == "ok"][:7])
+    scored = cli("score", table, *use, "--set", f"space.architectures={{keys: {keys}}}", "--set", "task.table=null")
+    expected = {row["key"]: float(row["score"]) for row in records(scored.stdout)}
+    assert {row["key"]: float(row["score"]) for row in top[:7]} == expected
+
+
+def test_a_proxy_that_ranks_architectures_together_is_refused(tiny: Path, cli: Cli) -> None:
+    for proxy in ("{kind: ensemble, members: [params, naswot]}", "{kind: few-shot, members: [params, az-nas]}"):
+        result = cli("search", tiny, "--set", f"proxy={proxy}")
+        assert result.exit_code == 2
+        assert "ranks architectures together, and a search needs the score of each alone" in result.stderr
+        assert not Path("runs").exists()
+    assert cli("search", tiny, "--set", "proxy.kind=az-nas", "-n", 2).exit_code == 0
 
 
 def test_a_tuned_proxy_and_another_storage(tiny: Path, cli: Cli) -> None:
