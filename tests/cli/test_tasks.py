@@ -151,13 +151,13 @@ def test_segmentation_continues_after_a_kill(data: Path, cli: Cli) -> None:
 @pytest.mark.parametrize("name", ["segmentation", "regression"])
 def test_other_commands_read_the_table(data: Path, cli: Cli, name: str) -> None:
     spec, metric = write(name), TASKS[name][2]
-    cli("benchmark", spec, "-n", 5, "--epochs", 1, "--set", "train.images=20")
+    cli("benchmark", spec, "-n", 4, "--epochs", 1, "--set", "train.images=20")
     use = ("--set", f"task.table.path=runs/{name}/benchmark/table.csv", "--set", f"task.table.metric={metric}")
     listed = cli("score", spec, *use, "--set", "space.architectures={table: true}", "--set", "proxy=naswot")
     assert listed.exit_code == 0, listed.stderr
     known = {row["key"]: row[metric] for row in table(Path(f"runs/{name}/benchmark/table.csv").read_text())}
     assert {row["key"]: float(row["metric"]) for row in table(listed.stdout)} == {k: float(v) for k, v in known.items()}
-    tune = ("--set", "dps.architectures=5", "--set", "dps.trials=2", "--set", f"proxy={EPROXY}")
+    tune = ("--set", "dps.architectures=4", "--set", "dps.trials=2", "--set", f"proxy={EPROXY}")
     found = cli("dps", spec, *use, *tune)
     assert found.exit_code == 0, found.stderr
 
