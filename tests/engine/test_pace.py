@@ -1,0 +1,92 @@
+"""The time left is right within a fifth, also where a spec lists its cheap networks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from eproxyctl.engine.columns import digest, section
+from eproxyctl.engine.equals import Shared
+from eproxyctl.engine.executors import Outcome, Workers
+from eproxyctl.engine.pace import Pace
+from eproxyctl.engine.rows import Row
+from eproxyctl.engine.streaming import Rows
+from eproxyctl.engine.worker import Context, Job
+from eproxyctl.proxies.eproxy import EproxyProxy
+from eproxyctl.spaces.nasbench201 import NasBench201Space
+
+SPACE = NasBench201Space(NasBench201Space.Options.model_validate({}))
+PROXY = EproxyProxy(EproxyProxy.Options())
+SECONDS = {"nor_conv_3x3": 0.3, "nor_conv_1x1": 0.15, "avg_pool_3x3": 0.2, "skip_connect": 0.02, "none": 0.0}
+TAKEN_OVER = 0.02
+
+
+class Clocked(Workers):
+    """Pretends to score, two at a time, by moving a clock."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.now = 100.0
+
+    def results(self, context: object, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:  # type: ignore[override]
+        for job in jobs:
+            known = job.equals[0]
+            seconds = TAKEN_OVER if known else 0.2 + sum(job.key.count(name) * each for name, each in SECONDS.items())
+            self.now += seconds / 2
+            yield job, (Outcome(Row(job.key, SPACE.canonical(job.key), "ok", 1.0, params=1, macs=1), seconds),)
+
+
+def told(keys: Sequence[str], folder: Path) -> list[tuple[float, float | None]]:
+    """(clock, seconds left as told) after each row."""
+    text = section(PROXY.options)
+    points = [{"proxy": "eproxy", "point": digest(text)}]
+    workers = Clocked()
+    pace = Pace(lambda: workers.now)
+    found = []
+    with Rows(folder, keys, points, Row.from_json) as rows:
+        shared = Shared(SPACE, [PROXY], {digest(text): text}, rows, pace)
+        context = cast("Context", None)
+        for row in rows.run(
+            lambda key, lacking: Job(key, (text,)),
+            lambda jobs: shared.results(workers, context, jobs),
+            shared.order(),
+        ):
+            assert row[0].key == keys[len(found)]
+            found.append((workers.now, pace.left()))
+    return found
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_time_left_is_right_within_a_fifth(tmp_path: Path, step: int) -> None:
+    """2,233 architectures, in the order of the space, cheap ones first, and the other way round."""
+    keys = list(SPACE.keys())[::7][::step]
+    found = told(keys, tmp_path)
+    start, end = 100.0, found[-1][0]
+    checked = 0
+    for now, left in found:
+        if 0.05 < (now - start) / (end - start) < 0.9:
+            assert left == pytest.approx(end - now, rel=0.2)
+            checked += 1
+    assert checked > 1000
+    assert found[-1][1] == pytest.approx(0, abs=1)
+
+
+def test_what_is_on_disk_costs_nothing(tmp_path: Path) -> None:
+    """A run that continues counts what is left to do, not the rows that there are."""
+    keys = list(SPACE.keys())[::26]
+    told(keys[:400], tmp_path)
+    found = told(keys, tmp_path)
+    assert [left for _, left in found[:400]] == [None] * 400
+    end = found[-1][0]
+    now, left = found[500]
+    assert left == pytest.approx(end - now, rel=0.2)
+
+
+def test_nothing_is_told_before_anything_is_known() -> None:
+    pace = Pace(lambda: 0.0)
+    assert pace.left() is None
+    pace.expect(10, 5)
+    assert pace.left() is None
