@@ -64,10 +64,10 @@ def score(
 
         keys = architectures(plan)
         if dry_run:
-            estimate(plan, keys, common.cores(workers))
+            estimate(plan, keys, common.cores(workers, plan.spec.device))
             continue
         folder = run or Path("runs") / plan.loaded.name / "score"
-        pool = common.pool(min(common.cores(workers), len(keys)), dask)
+        pool = common.pool(min(common.cores(workers, plan.spec.device), len(keys)), dask, plan.spec.device)
         rows = _run(plan, keys, folder, pool, chosen, out, streams=len(paths) == 1)
         failed += sum(any(row.status == "failed" for row in each) for each in zip(*rows, strict=True))
         found = _report(plan, rows, folder, chosen, out, top, several=len(paths) > 1)

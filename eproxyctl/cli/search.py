@@ -61,7 +61,7 @@ def search(
     chosen = output.choose(format, out)
     plan = prepare(request.load(path), request.registry, request.sources)
     folder = run or Path("runs") / plan.loaded.name / "search"
-    found, ranked = _search(plan, folder, storage, common.cores(workers), dask)
+    found, ranked = _search(plan, folder, storage, common.cores(workers, plan.spec.device), dask)
     kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
     title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
     output.write(_records(plan, ranked[:top]), chosen, out, title=title)
@@ -86,7 +86,7 @@ def _search(plan: Plan, folder: Path, storage: str | None, workers: int, dask: s
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     with (
         RunDirectory(folder, "search", names, files, plan.origins, common.storage_stamp(storage)),
-        common.pool(min(workers, options.batch), dask) as pool,
+        common.pool(min(workers, options.batch), dask, plan.spec.device) as pool,
         progress(f"search {plan.loaded.name}", options.evaluations) as advance,
     ):
         evaluator = searching.Evaluator(plan, folder, pool, advance)
