@@ -77,7 +77,7 @@ def benchmark(
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
         keys = benchmarking.choose(bench, architecture or ())
-        rows, records = _train(bench, keys, folder, common.cores(workers), dask, save=save)
+        rows, records = _train(bench, keys, folder, common.cores(workers, bench.spec.device), dask, save=save)
         failed += _warn(rows)
         if len(paths) == 1:
             title = f"{bench.loaded.name}: {len(rows)} architectures, best first"
@@ -105,7 +105,7 @@ def _train(
     rows: list[TrainedRow] = []
     with (
         RunDirectory(folder, "benchmark", benchmarking.identity(bench), files, bench.origins),
-        common.pool(min(workers, len(keys)), dask) as pool,
+        common.pool(min(workers, len(keys)), dask, bench.spec.device) as pool,
         progress(f"training {bench.loaded.name}", len(keys)) as advance,
     ):
         for row in benchmarking.benchmark(bench, keys, folder, pool, save=save):

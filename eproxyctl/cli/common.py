@@ -37,7 +37,10 @@ SeedFlag = Annotated[
 DeviceFlag = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
-        "--device", envvar="EPROXYCTL_DEVICE", help="Override the device: cpu, cuda, cuda:N.", show_default=False
+        "--device",
+        envvar="EPROXYCTL_DEVICE",
+        help="Override the device: cpu, cuda:N, or cuda: the devices there are, one worker each.",
+        show_default=False,
     ),
 ]
 Data = Annotated[
@@ -56,7 +59,12 @@ NoPlugins = Annotated[bool, typer.Option("--no-plugins", envvar="EPROXYCTL_NO_PL
 WorkersFlag = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
-        "--workers", "-j", min=0, envvar="EPROXYCTL_WORKERS", help="Processes; 0: this one.", show_default="one a core"
+        "--workers",
+        "-j",
+        min=0,
+        envvar="EPROXYCTL_WORKERS",
+        help="Processes; 0: this one.",
+        show_default="one a core, or a CUDA device",
     ),
 ]
 DaskFlag = Annotated[
@@ -198,10 +206,12 @@ def spec_paths(specs: Sequence[Path] | None) -> list[Path]:
     return [quickstart()]
 
 
-def cores(workers: int | None) -> int:
-    """Worker processes: as asked, else one a core this process may use."""
+def cores(workers: int | None, device: str = "cpu") -> int:
+    """Worker processes: as asked, else one a core this process may use; on CUDA one a device."""
     if workers is not None:
         return workers
+    if device != "cpu":
+        return max(1, len(_devices(device)))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -214,12 +224,21 @@ def storage_stamp(storage: str | None) -> dict[str, str]:
     return {"storage": masked(storage)}
 
 
-def pool(count: int, dask: str | None) -> Workers:
-    """Where jobs run: `count` processes of this machine, or a Dask cluster."""
+def _devices(device: str) -> tuple[str, ...]:
+    """The CUDA devices to spread workers over: those there are for `cuda`, none for another device."""
+    if device != "cuda":
+        return ()
+    from eproxyctl.engine.devices import visible
+
+    return visible()
+
+
+def pool(count: int, dask: str | None, device: str = "cpu") -> Workers:
+    """Where jobs run: `count` processes of this machine, each with a CUDA device in turn, or a Dask cluster."""
     if dask is not None:
         from eproxyctl.engine.cluster import Cluster
 
         return Cluster(dask, count)
     from eproxyctl.engine.executors import Workers
 
-    return Workers(count)
+    return Workers(count, _devices(device))

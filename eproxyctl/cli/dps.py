@@ -63,7 +63,7 @@ def dps(
     for path in paths:
         plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "dps"
-        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers), dask)
+        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers, plan.spec.device), dask)
         failed += bad
         if len(paths) == 1:
             output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
@@ -99,7 +99,7 @@ def _tune(
     rows = (total + again + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
         RunDirectory(folder, "dps", names, files, plan.origins, common.storage_stamp(storage)),
-        common.pool(min(workers, len(parts.training)), dask) as pool,
+        common.pool(min(workers, len(parts.training)), dask, plan.spec.device) as pool,
         progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
         evaluated = search.Search(plan, folder, pool, advance)

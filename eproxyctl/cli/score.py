@@ -64,10 +64,10 @@ def score(
 
         keys = architectures(plan)
         if dry_run:
-            estimate(plan, keys, common.cores(workers))
+            estimate(plan, keys, common.cores(workers, plan.spec.device))
             continue
         folder = run or Path("runs") / plan.loaded.name / "score"
-        pool = common.pool(min(common.cores(workers), len(keys)), dask)
+        pool = common.pool(min(common.cores(workers, plan.spec.device), len(keys)), dask, plan.spec.device)
         found, measured = _run(plan, keys, folder, pool, chosen, out, top, several=len(paths) > 1)
         failed += found.failed
         if len(paths) > 1:

@@ -68,7 +68,7 @@ def search(
     for path in paths:
         plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "search"
-        found, records = _search(plan, folder, storage, common.cores(workers), dask)
+        found, records = _search(plan, folder, storage, common.cores(workers, plan.spec.device), dask)
         if len(paths) == 1:
             kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
             title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
@@ -101,7 +101,7 @@ def _search(
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     with (
         RunDirectory(folder, "search", names, files, plan.origins, common.storage_stamp(storage)),
-        common.pool(min(workers, options.batch), dask) as pool,
+        common.pool(min(workers, options.batch), dask, plan.spec.device) as pool,
         progress(f"search {plan.loaded.name}", options.evaluations) as advance,
     ):
         latencies = Latencies(plan.space, context.shape, context.outputs, context.device, folder)

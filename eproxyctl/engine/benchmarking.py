@@ -72,6 +72,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
         spec.train.model_dump_json(exclude=set(WHICH)),
         spec.seed,
         spec.device,
+        spec.tf32,
     )
     trainee(context)
     origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}

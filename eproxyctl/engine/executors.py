@@ -10,15 +10,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from eproxyctl.engine.devices import take
 from eproxyctl.plugins import Sources
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 
 class Sent(Protocol):
@@ -67,10 +71,12 @@ class Workers:
 
     Args:
         count: spawned processes; 0 runs in this one.
+        devices: of which each process sees one, in turn; none: all see all. See `devices.take`.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, devices: Sequence[str] = ()) -> None:
         self.count = count
+        self._devices = tuple(devices)
         self._pool: Executor | None = None
 
     def __enter__(self) -> Workers:
@@ -117,8 +123,12 @@ class Workers:
 
     def _submit(self, context: C, job: Job[C, R]) -> Future[R]:
         if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise
+                self.count,
+                mp_context=spawn,
+                initializer=_initialise,
+                initargs=(self._devices, spawn.Value("i", 0)),
             )
         try:
             return self._pool.submit(_run, context, job)
@@ -133,8 +143,11 @@ class Workers:
             self._pool = None
 
 
-def _initialise() -> None:
-    """A worker leaves Ctrl-C to its parent, uses one thread, and ends when its parent is gone."""
+def _initialise(devices: Sequence[str], started: Synchronized[int]) -> None:
+    """A worker leaves Ctrl-C to its parent, uses one thread and one device, and ends when its parent is gone."""
+    with started.get_lock():
+        take(devices, started.value)
+        started.value += 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     parent = multiprocessing.parent_process()

@@ -121,9 +121,8 @@ class SharedStudy(DiscreteStudy):
         """Evaluate new points until `trials` are finished, here or elsewhere; yields those finished here."""
         self._repeats, self._ended = 0, False
         with storage.explained(self._url), self._heart:
-            while not self._over(trials):
-                asked = self._claim(trials)
-                if asked:
+            while not self._over(stored := self._trials(), trials):
+                if asked := self._claim(stored, trials):
                     yield from self._judge(asked, evaluate)
                 else:
                     time.sleep(POLL)
@@ -142,9 +141,8 @@ class SharedStudy(DiscreteStudy):
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def _over(self, trials: int) -> bool:
+    def _over(self, stored: Sequence[FrozenTrial], trials: int) -> bool:
         """Whether the total is finished, or nothing more can be found; takes over what others finished."""
-        stored = self._trials()
         self._sweep(stored)
         for trial in stored:
             if trial.state is TrialState.COMPLETE and trial.number not in self._adopted:
@@ -176,17 +174,17 @@ class SharedStudy(DiscreteStudy):
         self._database.record_heartbeat(trial._trial_id)
         self._database.set_trial_user_attr(trial._trial_id, WORKER, self._worker)
 
-    def _claim(self, trials: int) -> list[Asked]:
+    def _claim(self, stored: Sequence[FrozenTrial], trials: int) -> list[Asked]:
         """Trials to evaluate here: first those that this run directory left when it was killed, then new ones."""
-        left = [partial(self._complete, trial) for trial in self._trials() if self._left(trial)]
+        left = [partial(self._complete, trial) for trial in stored if self._left(trial)]
         asked = [one for draw in left if (one := self._settled(draw, trials))]
         while len(asked) < self._batch:
-            stored = self._trials()
             waits = any(t.state is TrialState.WAITING for t in stored)
             if not waits and (self._ended or len(_claims(stored)) >= trials):
                 break
             if one := self._settled(partial(self._study.ask, self._distributions), trials):
                 asked.append(one)
+            stored = self._trials()
         return asked
 
     def _left(self, trial: FrozenTrial) -> bool:
@@ -211,11 +209,14 @@ class SharedStudy(DiscreteStudy):
         return None
 
     def _decided(self, trial: Trial, trials: int) -> Asked | None:
-        point = trial.user_attrs[POINT]
-        below = {p for p, t in _claims(self._drawn_below(trial.number)).items() if t.number < trial.number}
+        point, stored = trial.user_attrs[POINT], self._drawn_below(trial.number)
+        below = {p for p, t in _claims(stored).items() if t.number < trial.number}
         self._repeats = self._repeats + 1 if point in below else 0
         self._ended = self._ended or self._repeats >= MAX_REPEATS
         if point not in below and len(below) < trials:
+            for same in stored:
+                if same.number == trial.number and ROWS in same.user_attrs:  # who had it died before it told the value
+                    self._rows.adopt(same.user_attrs[ROWS].split("\n"))
             return Asked(trial.number, point, trial.params)
         self._fail(trial.number)
         return None
@@ -231,9 +232,6 @@ class SharedStudy(DiscreteStudy):
             time.sleep(SETTLE)
 
     def _judge(self, asked: Sequence[Asked], evaluate: Callable[[Sequence[Asked]], Values]) -> list[Finished]:
-        for frozen in self._trials():  # one that died between its rows and its value has them
-            if any(frozen.number == one.number for one in asked) and ROWS in frozen.user_attrs:
-                self._rows.adopt(frozen.user_attrs[ROWS].split("\n"))
         told = []
         for one, values in zip(asked, evaluate(asked), strict=True):
             if self._tell(one, values):

@@ -88,6 +88,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
         task.outputs,
         minibatches(task, spec.seed, scoring),
         count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
+        spec.tf32,
     )
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
@@ -170,7 +171,8 @@ def sections_identity(parts: Mapping[str, Any], spec: Spec, task: Task, origins:
     for name in sorted(task.files()):
         files.update(hashlib.sha256(Path(name).read_bytes()).digest())
     digest: dict[str, Any] = {section: _sha256(_without_paths(part)) for section, part in parts.items()}
-    digest |= {"seed": spec.seed, "device": spec.device, "images": files.hexdigest()[:16]}
+    device = f"{spec.device} tf32" if spec.tf32 else spec.device
+    digest |= {"seed": spec.seed, "device": device, "images": files.hexdigest()[:16]}
     digest["plugins"] = _sha256([[o.name, o.sha256] for o in origins if not o.builtin])
     return digest
 

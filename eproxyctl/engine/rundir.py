@@ -3,6 +3,7 @@
 spec.yaml      as written          rows.jsonl     one line a row, appended as they finish
 resolved.yaml  every value         timings.jsonl  seconds of each row
 run.json       identity and stamp  lock           held while a process writes
+worker         its name among the run directories that share a study
 """
 
 from __future__ import annotations

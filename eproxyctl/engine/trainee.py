@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Seed, Space, Task, derive
+from eproxyctl.engine.devices import settle
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Status
 from eproxyctl.engine.worker import MEMORY, explain, parse_section
@@ -62,7 +63,7 @@ class TrainingContext:
         sources: plugins to load.
         code: sha256 of each plugin.
         space, task, train: sections of the spec, as JSON.
-        seed, device: the spec's.
+        seed, device, tf32: the spec's.
     """
 
     sources: plugins.Sources
@@ -72,6 +73,7 @@ class TrainingContext:
     train: str
     seed: int
     device: str
+    tf32: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,9 @@ class Trainee:
     def __init__(self, context: TrainingContext) -> None:
         from dataclasses import fields, replace
 
-        import torch
-
         from eproxyctl.engine import training
 
-        torch.set_num_threads(1)
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        settle(context.device, tf32=context.tf32)
         self._fit = training.fit
         self.context = context
         registry = plugins.load(context.sources)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space, Trace
+from eproxyctl.engine.devices import settle
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Row
 from eproxyctl.errors import EproxyError
@@ -67,6 +68,7 @@ class Context:
         outputs: width of the classifier.
         minibatches: what the proxies see, by what they ask for.
         largest: (params, macs) of the space's largest architecture.
+        tf32: the spec's.
     """
 
     sources: plugins.Sources
@@ -78,6 +80,7 @@ class Context:
     outputs: int
     minibatches: tuple[tuple[Ask, Minibatch], ...]
     largest: tuple[int, int]
+    tf32: bool = False
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class Context:
             data.update(minibatch.inputs.tobytes())
             data.update(b"" if minibatch.labels is None else minibatch.labels.tobytes())
         rest = (self.sources, self.code, self.space, self.seed, self.device, self.shape, self.outputs, self.largest)
-        data.update(repr(rest).encode())
+        data.update(repr((*rest, self.tf32)).encode())
         object.__setattr__(self, "digest", data.hexdigest())
 
     def __hash__(self) -> int:
@@ -132,9 +135,7 @@ class Worker:
     """A context unpacked: the space, the minibatch as tensors, proxies by their options."""
 
     def __init__(self, context: Context) -> None:
-        import torch
-
-        torch.set_num_threads(1)
+        settle(context.device, tf32=context.tf32)
         self.context = context
         self.registry = plugins.load(context.sources)
         self.space: Space = self.registry.create("space", parse_section(self.registry, "space", context.space))

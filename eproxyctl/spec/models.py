@@ -129,6 +129,7 @@ class Spec(Options):
     version: Literal[1] = Field(1, description="of the spec's format")
     seed: NonNegativeInt = Field(0, description="of everything that is drawn")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    tf32: bool = Field(False, description="on CUDA, TensorFloat-32: faster, less exact, other scores")
     space: SpaceOptions
     task: TaskOptions
     proxy: ProxyOptions | tuple[ProxyOptions, ...]

@@ -21,7 +21,7 @@ from pathlib import Path
 from eproxyctl.engine import hosts, storage
 
 url, name, total, width, victim = sys.argv[1:]
-storage.INTERVAL, storage.GRACE, hosts.MAX_REPEATS = 1, 3, 20
+storage.INTERVAL, storage.GRACE, hosts.MAX_REPEATS = 1, 3, 8
 folder = Path(name)
 folder.mkdir(exist_ok=True)
 mark = Path(name + ".mark")
@@ -102,8 +102,8 @@ def ends(process: subprocess.Popen[str]) -> str:
 def test_the_points_of_killed_processes_are_done_by_others(tmp_path: Path, database: Url) -> None:
     """Of four processes one is killed while it evaluates and one while it draws; all four make the tables at once."""
     url = database("killed")
-    victims = {stage: work(tmp_path, url, stage, 16, victim=stage) for stage in ("evaluating", "drawing")}
-    living = [work(tmp_path, url, name, 16) for name in ("a", "b")]
+    victims = {stage: work(tmp_path, url, stage, 12, victim=stage) for stage in ("evaluating", "drawing")}
+    living = [work(tmp_path, url, name, 12) for name in ("a", "b")]
     together(tmp_path, 4)
     kill_at(victims["drawing"], tmp_path / "drawing.mark")
     lost = kill_at(victims["evaluating"], tmp_path / "evaluating.mark")
@@ -112,11 +112,11 @@ def test_the_points_of_killed_processes_are_done_by_others(tmp_path: Path, datab
     assert a["rows"] == b["rows"]
     assert {point for _, point, _ in a["found"]} == a["rows"].keys()
     points = [trial.user_attrs["point"] for trial in trials(url)]
-    assert len(points) == len(set(points)) == 16
+    assert len(points) == len(set(points)) == 12
     assert lost in points
-    more = json.loads(ends(work(tmp_path, url, "evaluating", 20)))
-    assert more["paid"] == 4
-    assert more["found"][:16] == a["found"]
+    more = json.loads(ends(work(tmp_path, url, "evaluating", 14)))
+    assert more["paid"] == 2
+    assert more["found"][:12] == a["found"]
 
 
 def test_a_small_space_is_exhausted_for_all(tmp_path: Path, database: Url) -> None:
