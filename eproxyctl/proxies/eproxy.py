@@ -92,6 +92,10 @@ class EproxyProxy(Proxy):
         barrier: Literal["frozen", "trained", "none"] = Field(
             "frozen", description="ablations: trained like the rest, or none, so that the transform meets the target"
         )
+        inputs: Literal["task", "noise"] = Field(
+            "task",
+            description="an ablation: standard normal noise of the minibatch's shape instead of the task's inputs",
+        )
         map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
         branches: tuple[Branch, ...] = Field(
             (Branch.model_validate({}),), min_length=1, max_length=MAX_BRANCHES, description="deepest first"
