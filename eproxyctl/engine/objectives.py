@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -93,3 +94,37 @@ def standard_error(compute: Statistic, a: Floats, b: Floats, metric: Floats, see
     """Of compute(a, metric) − compute(b, metric), by a paired bootstrap over architectures; 0 where there is none."""
     gap = difference(compute, a, b, metric, seed=seed)
     return 0.0 if gap.low is None or gap.high is None else (gap.high - gap.low) / (2 * 1.96)
+
+
+def reachable(scores: Floats, metric: Floats) -> float:
+    """The highest Spearman's ρ with the metric that scores can come to, whatever those of the other architectures are.
+
+    Without ties of either side, the others are best ranked in the order of the metric, and what is left is where among
+    the known ones each is put: the least sum of squared rank differences, by dynamic programming. Where scores tie,
+    breaking ties in the order of the metric never lowers a positive ρ, so the bound holds.
+
+    Args:
+        scores: [k] of the first k architectures, higher is better.
+        metric: [n] of all.
+
+    Returns:
+        1 where the metric has ties.
+    """
+    from scipy import stats
+
+    n, k = len(metric), len(scores)
+    if len(set(metric.tolist())) < n:
+        return 1.0
+    ranks = stats.rankdata(metric) - 1
+    known = ranks[:k][np.lexsort((metric[:k], scores))].tolist()
+    others = sorted(ranks[k:].tolist())
+    least = [math.inf] * (n - k + 1)
+    for i in range(k + 1):
+        for j in range(n - k + 1):
+            found = [0.0] if i == j == 0 else []
+            if i:
+                found.append(least[j] + (i + j - 1 - known[i - 1]) ** 2)
+            if j:
+                found.append(least[j - 1] + (i + j - 1 - others[j - 1]) ** 2)
+            least[j] = min(found)
+    return 1 - 6 * least[-1] / (n * (n * n - 1))

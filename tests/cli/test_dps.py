@@ -274,3 +274,20 @@ def test_finalists_compete_over_several_seeds_and_only_they(table: Path, cli: Cl
     shown = [row["proxy"] for row in rows if row["proxy"].startswith("trial")]
     assert sorted(shown) == sorted(f"trial {e['trial']}" for e in best)
     assert YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["repeats"] == 1
+
+
+def test_pruning_saves_rows_and_changes_no_result(quick: Path, cli: Cli) -> None:
+    words = ("dps", quick, *QUICK, "--trials", 30, "--set", "dps.sampler=random", "--set", "dps.architectures=12")
+    whole = cli(*words, "--run", "whole")
+    pruned = cli(*words, "--run", "pruned", "--set", "dps.prune=true")
+    assert whole.exit_code == pruned.exit_code == 0
+    assert pruned.stdout == whole.stdout
+    assert Path("pruned/proxy.yaml").read_bytes() == Path("whole/proxy.yaml").read_bytes()
+    rows = [Path(run, "rows.jsonl").read_text().count("\n") for run in ("whole", "pruned")]
+    assert rows[1] < 0.9 * rows[0]
+    counts = [e["architectures"] for e in csv.DictReader(Path("pruned/trials.csv").read_text().splitlines())]
+    assert set(counts) <= {"6", "9", "12"}
+    assert len(set(counts)) > 1
+    refused = cli(*words, "--run", "x", "--set", "dps.prune=true", "--set", "dps.objective=kendall")
+    assert refused.exit_code == 3
+    assert "prune can bound objective: spearman only" in refused.stderr

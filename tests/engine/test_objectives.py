@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eproxyctl.engine.objectives import UNDEFINED, best, fitness, lower_quantile, standard_error, validated
+from eproxyctl.engine.objectives import (
+    UNDEFINED,
+    best,
+    fitness,
+    lower_quantile,
+    reachable,
+    standard_error,
+    validated,
+)
 from eproxyctl.ranking import spearman
 
 N = 20
@@ -66,3 +76,27 @@ def test_the_standard_error_of_a_difference_is_that_of_a_pair() -> None:
     scores = METRIC + 6 * noise(3)
     assert standard_error(spearman, scores, scores, METRIC) == 0
     assert 0.02 < standard_error(spearman, scores, noise(4), METRIC) < 0.6
+
+
+@given(order=st.permutations(range(5)), known=st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_what_is_reachable_is_the_best_of_all_completions(order: list[int], known: int) -> None:
+    metric = np.array(order, dtype=np.float64)
+    orders = map(np.array, itertools.permutations(range(5)))
+    completions = [ranks for ranks in orders if (np.diff(ranks[:known]) > 0).all()]
+    found = max(spearman(ranks.astype(np.float64), metric) for ranks in completions)
+    assert reachable(np.arange(known, dtype=np.float64), metric) == pytest.approx(found)
+
+
+@given(scores=st.lists(st.integers(0, 3), min_size=6, max_size=6), order=st.permutations(range(6)))
+@settings(max_examples=40, deadline=None)
+def test_ties_of_scores_are_within_reach(scores: list[int], order: list[int]) -> None:
+    metric, values = np.array(order, dtype=np.float64), np.array(scores, dtype=np.float64)
+    for k in range(1, 7):
+        reach = reachable(values[:k], metric)
+        assert reach >= np.nan_to_num(spearman(values, metric)) - 1e-12 or spearman(values, metric) < 0
+
+
+def test_with_ties_of_the_metric_everything_is_reachable() -> None:
+    assert reachable(np.array([3.0, 2, 1]), np.array([1.0, 1, 2, 3])) == 1
+    assert reachable(np.array([3.0, 2, 1]), np.array([1.0, 2, 3, 4])) < 1
