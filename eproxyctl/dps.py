@@ -131,14 +131,14 @@ class Search:
         judge, readouts = objectives.fitness(options.objective), proxy.readouts(options.readout) or (None,)
         for k in (*(_stages(len(keys)) if beat is not None else ()), len(keys)):
             rows = self.rows(section, keys[:k])
-            columns = [self.scores(proxy, rows, readout) for readout in readouts]
-            place, value = objectives.best(columns, metric[:k], judge)
+            scores = np.stack([self.scores(proxy, rows, readout) for readout in readouts])
+            place, value = objectives.best(scores, metric[:k], judge)
             if beat is not None and k < len(keys):
-                most = max(objectives.reachable(column, metric) for column in columns)
+                most = max(objectives.reachable(column, metric) for column in scores)
                 if most < beat:
                     return Fit(min(value, most), readouts[place])
         if options.parts:
-            value = objectives.validated(columns, metric, judge, options.parts, self.plan.spec.seed)
+            value = objectives.validated(scores, metric, judge, options.parts, self.plan.spec.seed)
         return Fit(value, readouts[place])
 
     def scored(self, section: str, keys: Sequence[str]) -> int:

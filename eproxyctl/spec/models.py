@@ -58,7 +58,9 @@ class DpsOptions(Options):
         1, description="above 1 the best trials compete once more, by scores averaged over so many seeds"
     )
     readout: Literal["paper", "trace"] = Field(
-        "paper", description="read-outs chosen without training: every α, or every α, iteration and branch decay"
+        "paper",
+        description="read-outs chosen without training: every α, or every iteration, branch decay, α of either size, share "
+        "of an earlier loss and direction",
     )
 
     @model_validator(mode="after")

@@ -31,8 +31,8 @@ def noise(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("objective", ["spearman", "kendall", "quantile"])
 def test_perfect_and_undefined_rankings(objective: str) -> None:
     judge = fitness(objective)
-    assert judge(np.exp(METRIC), METRIC) == pytest.approx(1)
-    assert judge(np.ones(N), METRIC) == UNDEFINED
+    assert judge(np.exp(METRIC)[None], METRIC) == pytest.approx([1])
+    assert judge(np.ones((1, N)), METRIC) == [UNDEFINED]
 
 
 @given(seed=st.integers(0, 1000), weight=st.floats(0, 3))
@@ -52,15 +52,15 @@ def test_the_quantile_prefers_what_does_not_hang_on_a_few() -> None:
 
 
 def test_the_first_of_equal_read_outs_is_taken() -> None:
-    assert best([METRIC, 2 * METRIC, -METRIC], METRIC, fitness("spearman")) == (0, pytest.approx(1))
-    assert best([-METRIC, METRIC], METRIC, fitness("spearman"))[0] == 1
+    assert best(np.stack([METRIC, 2 * METRIC, -METRIC]), METRIC, fitness("spearman")) == (0, pytest.approx(1))
+    assert best(np.stack([-METRIC, METRIC]), METRIC, fitness("spearman"))[0] == 1
 
 
 def test_read_outs_of_noise_look_good_until_they_are_validated() -> None:
     judge = fitness("spearman")
     chosen, honest = [], []
     for seed in range(12):
-        columns = [noise(1000 * seed + i) for i in range(40)]
+        columns = np.stack([noise(1000 * seed + i) for i in range(40)])
         chosen.append(best(columns, METRIC, judge)[1])
         honest.append(validated(columns, METRIC, judge, 5, seed))
     assert np.mean(chosen) > 0.4
@@ -69,7 +69,7 @@ def test_read_outs_of_noise_look_good_until_they_are_validated() -> None:
 
 def test_with_one_read_out_there_is_nothing_to_validate() -> None:
     scores = METRIC + noise(0)
-    assert validated([scores], METRIC, fitness("spearman"), 5) == spearman(scores, METRIC)
+    assert validated(scores[None], METRIC, fitness("spearman"), 5) == pytest.approx(spearman(scores, METRIC))
 
 
 def test_the_standard_error_of_a_difference_is_that_of_a_pair() -> None:

@@ -124,6 +124,9 @@ def test_read_outs_are_read_without_training() -> None:
     trace = ((4.0, 2.0), (1.0, 0.5))
     assert one.read(trace, COSTS) == 1.25
     assert one.read(trace, COSTS, EproxyReadout(iteration=1, decay=1.0)) == 6.0
+    assert one.read(trace, COSTS, EproxyReadout(reverse=True)) == -1.25
+    assert one.read(trace, COSTS, EproxyReadout(early=1, decay=1.0)) == pytest.approx(1.5 / 6)
+    assert math.isnan(one.read(trace[:0], COSTS, EproxyReadout(early=1, iteration=1)))
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5)) == pytest.approx(1.25 * (1 - 0.5 * 20 / 200))
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5, cost="params")) == pytest.approx(1.25 * 0.75)
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5, cost_max=40)) == pytest.approx(1.25 * 0.75)
@@ -134,7 +137,9 @@ def test_the_read_outs_of_the_paper_are_eleven_and_the_default_comes_first() -> 
     paper = proxy().readouts("paper")
     assert len(paper) == len({r.alpha for r in paper}) == 11
     assert paper[0] == EproxyReadout()
-    assert len(proxy(branches=[{}, {}]).readouts("trace")) == 11 * 10 * 3
+    found = proxy(branches=[{}, {}]).readouts("trace")
+    assert len(found) == len(set(found)) == (11 + 10) * 10 * 3 + 10 * 3 + 2 * (9 + 8) * 3
+    assert found[:11] == paper
 
 
 def test_the_trained_space_is_as_large_as_the_paper_says() -> None:
