@@ -59,8 +59,8 @@ class DpsOptions(Options):
     )
     readout: Literal["paper", "trace"] = Field(
         "paper",
-        description="read-outs chosen without training: every α, or every iteration, branch decay, α of either size, share "
-        "of an earlier loss and direction",
+        description="read-outs chosen without training: every α, or every iteration, branch decay, α of either size, "
+        "share of an earlier loss and direction",
     )
 
     @model_validator(mode="after")
