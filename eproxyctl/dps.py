@@ -33,6 +33,8 @@ from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
 
 SIZES = ("params", "macs")
+KEPT = 5
+"""Best trials that are shown, and that compete over several seeds."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class Search:
 
     def lines(self, section: str, keys: Sequence[str]) -> list[str]:
         """Rows that there are, as they are written."""
-        return [self._rows[point, key].to_json(point=point) for point in self._points(section) for key in keys]
+        slots = [(point, key) for point in self._points(section) for key in keys]
+        return [self._rows[slot].to_json(point=slot[0]) for slot in slots if slot in self._rows]
 
     def lacking(self, section: str, keys: Sequence[str]) -> list[str]:
         """Those of `keys` without all of their rows."""
@@ -148,19 +151,30 @@ class Search:
         found: Proxy = registry.create("proxy", parse_section(registry, "proxy", section))
         return found
 
-    def fit(self, section: str, keys: Sequence[str]) -> Fit:
+    def fit(self, section: str, keys: Sequence[str], beat: float | None = None) -> Fit:
         """Fitness on `keys`, and the read-out that is best on all of them, the first (simplest) of equals.
 
-        With `dps.folds` the fitness is that of read-outs on architectures they were not chosen on.
+        With `dps.folds` the fitness is that of read-outs on architectures they were not chosen on. Settings that cannot
+        reach `beat` are given up after a part of `keys`: their fitness on those, or the most they could reach.
         """
-        rows, metric, options = self.rows(section, keys), self.metric(keys), self.plan.spec.dps
-        proxy, judge = self.proxy(section), objectives.fitness(options.objective)
-        readouts = proxy.readouts(options.readout) or (None,)
-        columns = [self.scores(proxy, rows, readout) for readout in readouts]
-        place, value = objectives.best(columns, metric, judge)
+        metric, options, proxy = self.metric(keys), self.plan.spec.dps, self.proxy(section)
+        judge, readouts = objectives.fitness(options.objective), proxy.readouts(options.readout) or (None,)
+        for k in (*(_stages(len(keys)) if beat is not None else ()), len(keys)):
+            rows = self.rows(section, keys[:k])
+            scores = np.stack([self.scores(proxy, rows, readout) for readout in readouts])
+            place, value = objectives.best(scores, metric[:k], judge)
+            if beat is not None and k < len(keys):
+                most = max(objectives.reachable(column, metric) for column in scores)
+                if most < beat:
+                    return Fit(min(value, most), readouts[place])
         if options.parts:
-            value = objectives.validated(columns, metric, judge, options.parts, self.plan.spec.seed)
+            value = objectives.validated(scores, metric, judge, options.parts, self.plan.spec.seed)
         return Fit(value, readouts[place])
+
+    def scored(self, section: str, keys: Sequence[str]) -> int:
+        """How many of `keys` have all their rows."""
+        points = self._points(section)
+        return sum(all((point, key) in self._rows for point in points) for key in keys)
 
     def cost(self, section: str, keys: Sequence[str]) -> float:
         """Counted multiply-adds of scoring one architecture, about the mean over `keys`; see `fidelity.Costs`."""
@@ -168,7 +182,7 @@ class Search:
 
     def seconds(self, section: str, keys: Sequence[str]) -> float:
         """What one architecture took, the mean over those of `keys` that were scored here; NaN where none was."""
-        points = [digest(text) for text in sections([self.proxy(section)], self.plan.registry)]
+        points = self._points(section)
         found = [self._seconds[point, key] for point in points for key in keys if (point, key) in self._seconds]
         return math.fsum(found) * len(points) / len(found) if found else math.nan
 
@@ -253,12 +267,23 @@ def tune(study: DiscreteStudy, search: Search, parts: Split) -> list[Finished]:
     total = search.plan.spec.dps.trials
 
     def judged(section: str) -> tuple[float, ...]:
-        value = search.fit(section, parts.training).value
+        value = search.fit(section, parts.training, _to_beat(search.plan, study)).value
         return (value, search.cost(section, parts.training)) if len(goals(search.plan)) > 1 else (value,)
 
     for _ in study.run(total, lambda asked: [judged(one.point) for one in asked]):
         pass
     return best_first(study.finished(), total)
+
+
+def _stages(n: int) -> tuple[int, ...]:
+    """After how many of n architectures a trial may be given up: the half, and three quarters."""
+    return math.ceil(n / 2), math.ceil(3 * n / 4)
+
+
+def _to_beat(plan: Plan, study: DiscreteStudy) -> float | None:
+    """With `dps.prune`, what a trial has to reach to be among the best KEPT."""
+    values = sorted((one.value for one in study.finished()), reverse=True) if plan.spec.dps.prune else []
+    return values[KEPT - 1] if len(values) >= KEPT else None
 
 
 def goals(plan: Plan) -> tuple[Goal, ...]:

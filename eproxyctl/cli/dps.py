@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from eproxyctl.engine.labelling import Split
     from eproxyctl.engine.plan import Plan
 
-SHOWN = 5
-
 
 def dps(
     specs: common.Specs = None,
@@ -95,7 +93,7 @@ def _tune(
     names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     total = 0 if learns else plan.spec.dps.trials
-    again = max(SHOWN, finalists) if plan.spec.dps.seeds > 1 else 0
+    again = max(search.KEPT, finalists) if plan.spec.dps.seeds > 1 else 0
     rows = (total + again + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
         RunDirectory(folder, "dps", names, files, plan.origins, common.storage_stamp(storage)),
@@ -136,8 +134,8 @@ def _searched(
     best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
     if len(best) < total:
         say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
-    report.write_trials(folder / report.TRIALS, best, [evaluated.cost(one.point, parts.training) for one in best])
-    shown = search.front(best) if len(goals) > 1 else best[: max(SHOWN, finalists)]
+    report.write_trials(folder / report.TRIALS, evaluated, parts, best)
+    shown = search.front(best) if len(goals) > 1 else best[: max(search.KEPT, finalists)]
     if isinstance(study, SharedStudy):
         exchange.together(shown[:finalists], study, evaluated.workers)
     return search.entrants(evaluated, parts, shown, finalists), len(best)

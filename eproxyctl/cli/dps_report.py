@@ -12,7 +12,7 @@ from eproxyctl.cli import output
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import ProxyOptions
-    from eproxyctl.dps import Entrant
+    from eproxyctl.dps import Entrant, Search
     from eproxyctl.engine.labelling import Split
     from eproxyctl.engine.plan import Plan
     from eproxyctl.engine.study import Finished
@@ -22,11 +22,17 @@ RESULT, TRIALS = "proxy.yaml", "trials.csv"
 HELD_OUT = ("held_out", "held_out_low", "held_out_high")
 
 
-def write_trials(path: Path, best: Sequence[Finished], costs: Sequence[float]) -> None:
-    """Every trial by number: what the search made large, the counted cost, and the settings."""
+def write_trials(path: Path, search: Search, parts: Split, best: Sequence[Finished]) -> None:
+    """Every trial by number: what the search made large, on how many architectures, the counted cost, the settings."""
     records = [
-        {"trial": one.number, "objective": one.value, "cost": cost, "proxy": one.point}
-        for one, cost in sorted(zip(best, costs, strict=True), key=lambda pair: pair[0].number)
+        {
+            "trial": one.number,
+            "objective": one.value,
+            "architectures": search.scored(one.point, parts.training),
+            "cost": search.cost(one.point, parts.training),
+            "proxy": one.point,
+        }
+        for one in sorted(best, key=lambda one: one.number)
     ]
     output.emit(output.text(records, output.Format.csv), path)
 

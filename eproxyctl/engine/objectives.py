@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,7 @@ UNDEFINED = -1.0
 """Fitness of settings that rank nothing: all scores equal, or none finite."""
 RESAMPLES, LOWER = 200, 0.1
 Statistic = Callable[[Floats, Floats], float]
+Judge = Callable[[Floats, Floats], Floats]
 
 
 def statistic(objective: str) -> Statistic:
@@ -21,15 +23,28 @@ def statistic(objective: str) -> Statistic:
     return STATISTICS["spearman" if objective == "quantile" else objective]
 
 
-def fitness(objective: str) -> Statistic:
-    """What is made large; UNDEFINED where there is nothing to rank."""
+def fitness(objective: str) -> Judge:
+    """What is made large: of [r, n] scores, a row a read-out, and [n] metric → [r]; or UNDEFINED."""
     compute: Statistic = lower_quantile if objective == "quantile" else STATISTICS[objective]
 
-    def defined(scores: Floats, metric: Floats) -> float:
-        value = compute(scores, metric)
-        return value if np.isfinite(value) else UNDEFINED
+    def judge(scores: Floats, metric: Floats) -> Floats:
+        if objective == "spearman":
+            values = correlations(scores, np.broadcast_to(metric, scores.shape))
+        else:
+            values = np.array([compute(row, metric) for row in scores], dtype=np.float64)
+        return np.where(np.isfinite(values), values, UNDEFINED)
 
-    return defined
+    return judge
+
+
+def correlations(x: Floats, y: Floats) -> Floats:
+    """[r] Spearman's ρ of the rows of two [r, n] arrays; NaN where one side is constant."""
+    from scipy import stats
+
+    a, b = (stats.rankdata(side, axis=1) for side in (x, y))
+    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)), dtype=np.float64)
 
 
 def lower_quantile(scores: Floats, metric: Floats) -> float:
@@ -38,58 +53,83 @@ def lower_quantile(scores: Floats, metric: Floats) -> float:
     Of two rankings with the same ρ, the one that hangs on a few architectures has the lower one. All rankings of the
     same number of architectures are resampled alike.
     """
-    from scipy import stats
-
     n = len(scores)
-    drawn = np.random.default_rng(n).integers(n, size=(RESAMPLES, n))
-    a, b = (stats.rankdata(side[drawn], axis=1) for side in (scores, metric))
-    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
-    norms = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    defined = norms > 0
-    if np.ptp(scores) == 0 or np.ptp(metric) == 0 or not defined.any():
+    if np.ptp(scores) == 0 or np.ptp(metric) == 0:
         return float("nan")
-    return float(np.quantile((a * b).sum(axis=1)[defined] / norms[defined], LOWER))
+    drawn = np.random.default_rng(n).integers(n, size=(RESAMPLES, n))
+    values = correlations(scores[drawn], metric[drawn])
+    defined = values[np.isfinite(values)]
+    return float(np.quantile(defined, LOWER)) if len(defined) else float("nan")
 
 
-def best(columns: Sequence[Floats], metric: Floats, fit: Statistic) -> tuple[int, float]:
-    """(place, fitness) of the column, one a read-out, that ranks best; the first (simplest) of equals."""
-    place, value = 0, UNDEFINED
-    for i, column in enumerate(columns):
-        found = fit(column, metric)
-        if found > value + 1e-12:
-            place, value = i, found
-    return place, value
+def best(scores: Floats, metric: Floats, judge: Judge) -> tuple[int, float]:
+    """(place, fitness) of the read-out, a row of [r, n] scores, that ranks best; the first (simplest) of equals."""
+    values = judge(scores, metric)
+    place = int((values > values.max() - 1e-12).argmax())
+    return place, float(values[place])
 
 
-def validated(columns: Sequence[Floats], metric: Floats, fit: Statistic, folds: int, seed: int = 0) -> float:
+def validated(scores: Floats, metric: Floats, judge: Judge, folds: int, seed: int = 0) -> float:
     """Fitness of scores whose read-out was chosen without the architecture in question.
 
     Args:
-        columns: [n] scores, one a read-out, higher is better.
+        scores: [r, n], one row a read-out, higher is better.
         metric: [n], higher is better.
-        fit: see `fitness`.
+        judge: see `fitness`.
         folds: parts the architectures are divided into. The scores of each part are ranks, among all n, by the
             read-out that is best on the other parts.
         seed: of the division.
     """
     from scipy import stats
 
-    if len(columns) == 1:
-        return best(columns, metric, fit)[1]
+    if len(scores) == 1:
+        return best(scores, metric, judge)[1]
     n, generator = len(metric), np.random.default_rng(seed)
-    ranks = [stats.rankdata(column) for column in columns]
-    values = []
-    for _ in range(REPEATS):
-        found = np.zeros(n)
+    ranks = stats.rankdata(scores, axis=1)
+    found = np.zeros((REPEATS, n))
+    for repeat in found:
         for part in np.array_split(generator.permutation(n), min(folds, n)):
             rest = np.setdiff1d(np.arange(n), part)
-            place, _ = best([column[rest] for column in columns], metric[rest], fit)
-            found[part] = ranks[place][part]
-        values.append(fit(found, metric))
-    return float(np.mean(values))
+            place, _ = best(scores[:, rest], metric[rest], judge)
+            repeat[part] = ranks[place][part]
+    return float(judge(found, metric).mean())
 
 
 def standard_error(compute: Statistic, a: Floats, b: Floats, metric: Floats, seed: int = 0) -> float:
     """Of compute(a, metric) − compute(b, metric), by a paired bootstrap over architectures; 0 where there is none."""
     gap = difference(compute, a, b, metric, seed=seed)
     return 0.0 if gap.low is None or gap.high is None else (gap.high - gap.low) / (2 * 1.96)
+
+
+def reachable(scores: Floats, metric: Floats) -> float:
+    """The highest Spearman's ρ with the metric that scores can come to, whatever those of the other architectures are.
+
+    Without ties of either side, the others are best ranked in the order of the metric, and what is left is where among
+    the known ones each is put: the least sum of squared rank differences, by dynamic programming. Where scores tie,
+    breaking ties in the order of the metric never lowers a positive ρ, so the bound holds.
+
+    Args:
+        scores: [k] of the first k architectures, higher is better.
+        metric: [n] of all.
+
+    Returns:
+        1 where the metric has ties.
+    """
+    from scipy import stats
+
+    n, k = len(metric), len(scores)
+    if len(set(metric.tolist())) < n:
+        return 1.0
+    ranks = stats.rankdata(metric) - 1
+    known = ranks[:k][np.lexsort((metric[:k], scores))].tolist()
+    others = sorted(ranks[k:].tolist())
+    least = [math.inf] * (n - k + 1)
+    for i in range(k + 1):
+        for j in range(n - k + 1):
+            found = [0.0] if i == j == 0 else []
+            if i:
+                found.append(least[j] + (i + j - 1 - known[i - 1]) ** 2)
+            if j:
+                found.append(least[j - 1] + (i + j - 1 - others[j - 1]) ** 2)
+            least[j] = min(found)
+    return 1 - 6 * least[-1] / (n * (n * n - 1))

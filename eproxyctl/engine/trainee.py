@@ -118,6 +118,8 @@ class Trainee:
 
         from eproxyctl.engine import training
 
+        import torch
+
         settle(context.device, tf32=context.tf32)
         self._fit = training.fit
         self.context = context

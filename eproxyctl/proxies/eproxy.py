@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from eproxyctl.proxies.regression import Task
 
 Kernel = Literal[1, 3, 7]
+Cost = Literal["macs", "params"]
 Feature = Literal["net", "wave_low", "wave_mid", "wave_high", "dot"]
 FEATURES: tuple[Feature, ...] = ("net", "wave_low", "wave_mid", "wave_high", "dot")
 MAX_BRANCHES = 3
@@ -42,6 +43,7 @@ TRAINED_INITS = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_
 LEARNING_RATES = tuple(round(0.1 * i, 1) for i in range(5, 16))
 ALPHAS = (0.0, *(sign * round(0.1 * i, 1) for i in range(1, 6) for sign in (1, -1)))
 DECAYS = (0.5, 1.0, 0.0)
+EARLY = (1, 2)
 
 
 class Branch(Options):
@@ -61,12 +63,20 @@ class Branch(Options):
 
 
 class EproxyReadout(Readout):
-    """value = Σᵢ MSEᵢ · decayⁱ at one iteration, × (1 − α · cost / cost_max); i = 0 is the deepest branch."""
+    """value = ± L / L_early × (1 − α · cost / cost_max), the lower the better.
+
+    L is Σᵢ MSEᵢ · decayⁱ at one iteration, i = 0 being the deepest branch. L_early, the same at an earlier one, is left
+    out where `early` is unset: with it the value is the share of the loss that training did not take away.
+    """
 
     iteration: PositiveInt | None = Field(None, description="which forward pass is read; unset: the last")
+    early: PositiveInt | None = Field(None, description="read the loss as a share of that of this earlier pass")
+    reverse: bool = Field(
+        False, description="minus the value: the higher loss ranks higher, as early in training with a small step"
+    )
     decay: float = Field(0.5, ge=0, description="weight of a branch relative to the next deeper one")
     alpha: float = Field(0.0, ge=-1, le=1, description="cost mix; > 0 rewards size")
-    cost: Literal["macs", "params"] = Field("macs", description="what size means in the cost mix")
+    cost: Cost = Field("macs", description="what size means in the cost mix")
     cost_max: PositiveFloat | None = Field(None, description="cost of the space's largest architecture; unset: counted")
 
 
@@ -95,6 +105,10 @@ class EproxyProxy(Proxy):
         precision: Literal["float32", "bfloat16"] = Field(
             "float32",
             description="of convolutions; bfloat16 trains faster where the processor has it, and is another score",
+        )
+        inputs: Literal["task", "noise"] = Field(
+            "task",
+            description="an ablation: standard normal noise of the minibatch's shape instead of the task's inputs",
         )
         map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
         branches: tuple[Branch, ...] = Field(
@@ -164,19 +178,35 @@ class EproxyProxy(Proxy):
         return type(self.options).model_validate(self.options.model_dump() | chosen | {"branches": branches})
 
     def readouts(self, mode: str = "paper") -> tuple[EproxyReadout, ...]:
-        """`paper`: every α at the last iteration. `trace`: with every iteration and decay too. Simplest first."""
+        """`paper`: every α at the last iteration. `trace`: every iteration, decay, cost, share and direction too.
+
+        Simplest first. Shares and reversed losses are not mixed with cost: 20 labels cannot tell so many apart.
+        """
         iterations: tuple[int | None, ...] = (None,)
         decays: tuple[float, ...] = (0.5,)
+        own = self.options.readout.cost
+        costs: tuple[Cost, ...] = (own,)
         if mode == "trace":
             iterations = (None, *range(self.options.iterations - 1, 0, -1))
             decays = DECAYS if len(self.options.branches) > 1 else (0.5,)
-        cost = self.options.readout.cost
-        return tuple(
+            costs = (own, "params" if own == "macs" else "macs")
+        mixed = [
             EproxyReadout(iteration=iteration, decay=decay, alpha=alpha, cost=cost, cost_max=None)
+            for cost in costs
             for iteration in iterations
             for decay in decays
             for alpha in ALPHAS
-        )
+            if alpha or cost == own
+        ]
+        shaped = [
+            EproxyReadout(iteration=iteration, decay=decay, early=early, reverse=reverse, cost=own, cost_max=None)
+            for early in (None, *EARLY)
+            for reverse in (False, True)
+            for iteration in iterations
+            for decay in decays
+            if (early or reverse) and (early or 0) < (iteration or self.options.iterations)
+        ]
+        return (*mixed, *(shaped if mode == "trace" else ()))
 
     def with_readout(self, readout: Readout) -> ProxyOptions:
         return self.options.model_copy(update={"readout": readout})
@@ -188,11 +218,21 @@ class EproxyProxy(Proxy):
         iteration = readout.iteration or self.options.iterations
         if iteration > len(trace):
             return math.nan
-        loss = sum(value * readout.decay**i for i, value in enumerate(trace[iteration - 1]))
+        loss = _loss(trace[iteration - 1], readout.decay)
+        if readout.early is not None:
+            before = _loss(trace[readout.early - 1], readout.decay) if readout.early <= len(trace) else math.nan
+            loss = loss / before if before else math.nan
+        if readout.reverse:
+            loss = -loss
         if not readout.alpha:
             return loss
         cost, largest = (costs.macs, costs.macs_max) if readout.cost == "macs" else (costs.params, costs.params_max)
         return loss * (1 - readout.alpha * cost / (readout.cost_max or largest))
+
+
+def _loss(errors: tuple[float, ...], decay: float) -> float:
+    """Of one iteration."""
+    return sum(error * decay**i for i, error in enumerate(errors))
 
 
 def _feature_sets() -> tuple[str, ...]:

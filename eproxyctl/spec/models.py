@@ -50,17 +50,26 @@ class DpsOptions(Options):
     fidelity: bool | FidelityChoices = Field(
         False, description="search width, depth, resolution, batch and iterations too; true: the usual choices"
     )
+    prune: bool = Field(
+        False,
+        description="give a trial up halfway where no scores of the other architectures could bring it among the best "
+        "five; with sampler: random the result is the same",
+    )
     seeds: PositiveInt = Field(
         1, description="above 1 the best trials compete once more, by scores averaged over so many seeds"
     )
     readout: Literal["paper", "trace"] = Field(
-        "paper", description="read-outs chosen without training: every α, or every α, iteration and branch decay"
+        "paper",
+        description="read-outs chosen without training: every α, or every iteration, branch decay, α of either size, "
+        "share of an earlier loss and direction",
     )
 
     @model_validator(mode="after")
     def _dividable(self) -> Self:
         if self.folds == 1:
             raise ValueError("folds: 1 leaves nothing to choose read-outs on; write 0, or 2 and more")
+        if self.prune and (self.objective != "spearman" or self.parts or self.sampler == "nsga2"):
+            raise ValueError("prune can bound objective: spearman only, without folds, and no sampler: nsga2")
         return self
 
     @property

@@ -10,6 +10,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Cli, spawn
 from ruamel.yaml import YAML
@@ -111,11 +112,12 @@ def test_trials_are_a_total_and_workers_change_nothing(quick: Path, cli: Cli, sa
     assert cli(*args, "--trials", 2, "--run", "steps").stdout.count("trial ") == 2
 
 
-def test_killed_three_times_it_ends_with_the_same_proxy(quick: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("kills", [(7, 40, 80), pytest.param((7, 25, 43, 61, 79), marks=pytest.mark.slow)])
+def test_killed_several_times_it_ends_with_the_same_proxy(quick: Path, cli: Cli, kills: tuple[int, ...]) -> None:
     args = ("dps", quick, *QUICK, "--trials", 20)
     assert cli(*args, "--run", "whole").exit_code == 0
     rows = Path("killed/rows.jsonl")
-    for wanted in (7, 40, 80):
+    for wanted in kills:
         process = spawn(*args, "--run", "killed", "--workers", 0, cwd=quick.parent)
         deadline = time.monotonic() + 100
         while time.monotonic() < deadline and (not rows.exists() or rows.read_bytes().count(b"\n") < wanted):
@@ -163,6 +165,14 @@ def test_a_table_that_is_too_small(table: Path, cli: Cli) -> None:
     result = cli("dps", table, "--set", "dps.architectures=500")
     assert result.exit_code == 5
     assert "dps.architectures is 500, and the table has" in result.stderr
+
+
+def test_what_over_fits_the_training_labels_ranks_nothing_held_out(quick: Path, cli: Cli) -> None:
+    """A control: the plugin's scores have nothing to do with the metric, and the best of 20 seems to."""
+    options = ("--set", "dps.architectures=20", "--set", "dps.held_out=35", "--trials", 20, "--format", "json")
+    found = [json.loads(cli("dps", quick, *QUICK, *options, "--seed", s, "--run", s).stdout)[0] for s in range(4)]
+    assert np.mean([row["training"] for row in found]) > 0.3
+    assert abs(np.mean([row["held_out"] for row in found])) < 0.25
 
 
 def test_failed_rows_rank_last_and_are_said(quick: Path, cli: Cli) -> None:
@@ -264,3 +274,20 @@ def test_finalists_compete_over_several_seeds_and_only_they(table: Path, cli: Cl
     shown = [row["proxy"] for row in rows if row["proxy"].startswith("trial")]
     assert sorted(shown) == sorted(f"trial {e['trial']}" for e in best)
     assert YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["repeats"] == 1
+
+
+def test_pruning_saves_rows_and_changes_no_result(quick: Path, cli: Cli) -> None:
+    words = ("dps", quick, *QUICK, "--trials", 30, "--set", "dps.sampler=random", "--set", "dps.architectures=12")
+    whole = cli(*words, "--run", "whole")
+    pruned = cli(*words, "--run", "pruned", "--set", "dps.prune=true")
+    assert whole.exit_code == pruned.exit_code == 0
+    assert pruned.stdout == whole.stdout
+    assert Path("pruned/proxy.yaml").read_bytes() == Path("whole/proxy.yaml").read_bytes()
+    rows = [Path(run, "rows.jsonl").read_text().count("\n") for run in ("whole", "pruned")]
+    assert rows[1] < 0.9 * rows[0]
+    counts = [e["architectures"] for e in csv.DictReader(Path("pruned/trials.csv").read_text().splitlines())]
+    assert set(counts) <= {"6", "9", "12"}
+    assert len(set(counts)) > 1
+    refused = cli(*words, "--run", "x", "--set", "dps.prune=true", "--set", "dps.objective=kendall")
+    assert refused.exit_code == 3
+    assert "prune can bound objective: spearman only" in refused.stderr

@@ -144,6 +144,9 @@ def test_read_outs_are_read_without_training() -> None:
     trace = ((4.0, 2.0), (1.0, 0.5))
     assert one.read(trace, COSTS) == 1.25
     assert one.read(trace, COSTS, EproxyReadout(iteration=1, decay=1.0)) == 6.0
+    assert one.read(trace, COSTS, EproxyReadout(reverse=True)) == -1.25
+    assert one.read(trace, COSTS, EproxyReadout(early=1, decay=1.0)) == pytest.approx(1.5 / 6)
+    assert math.isnan(one.read(trace[:0], COSTS, EproxyReadout(early=1, iteration=1)))
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5)) == pytest.approx(1.25 * (1 - 0.5 * 20 / 200))
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5, cost="params")) == pytest.approx(1.25 * 0.75)
     assert one.read(trace, COSTS, EproxyReadout(alpha=0.5, cost_max=40)) == pytest.approx(1.25 * 0.75)
@@ -154,7 +157,9 @@ def test_the_read_outs_of_the_paper_are_eleven_and_the_default_comes_first() -> 
     paper = proxy().readouts("paper")
     assert len(paper) == len({r.alpha for r in paper}) == 11
     assert paper[0] == EproxyReadout()
-    assert len(proxy(branches=[{}, {}]).readouts("trace")) == 11 * 10 * 3
+    found = proxy(branches=[{}, {}]).readouts("trace")
+    assert len(found) == len(set(found)) == (11 + 10) * 10 * 3 + 10 * 3 + 2 * (9 + 8) * 3
+    assert found[:11] == paper
 
 
 def test_the_trained_space_is_as_large_as_the_paper_says() -> None:
@@ -176,3 +181,16 @@ def test_genes_without_effect_do_not_count(data: st.DataObject) -> None:
     choices["features_1"] = "dot"
     assert one.encode(choices) == encoded
     assert len(encoded.branches) == 1  # type: ignore[attr-defined]
+
+
+def test_on_noise_the_images_do_not_matter() -> None:
+    space = NasBench201Space(NasBench201Space.Options(channels=2, cells=1))
+
+    def value(inputs: str, images: torch.Tensor) -> float:
+        proxy = EproxyProxy(EproxyProxy.Options.model_validate({"inputs": inputs, "iterations": 2, "map_size": 4}))
+        network = materialise(lambda: space.build(space.example, (3, 16, 16), 10))
+        return proxy.score(network, Batches(images), Seed(1, 2)).value
+
+    zeros, ramp = torch.zeros(2, 3, 16, 16), torch.arange(1536.0).reshape(2, 3, 16, 16) / 1536
+    assert value("noise", zeros) == value("noise", ramp)
+    assert value("task", zeros) != value("task", ramp)
