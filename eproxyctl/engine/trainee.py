@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +114,9 @@ class Trainee:
     """
 
     def __init__(self, context: TrainingContext) -> None:
-        from dataclasses import fields, replace
+        import torch
 
         from eproxyctl.engine import training
-
-        import torch
 
         settle(context.device, tf32=context.tf32)
         self._fit = training.fit
