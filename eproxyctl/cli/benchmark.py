@@ -52,9 +52,10 @@ def benchmark(
     """Really train architectures on the task, and write their metric to table.csv in the run directory.
 
     They are drawn from the space by the seed, no two of them equal in function; or they are those that the spec lists.
-    How they are trained is the spec's section `train`. The metric is the task's (accuracy, miou or r2, see `eproxyctl
-    describe task KIND`), that of the last epoch on the validation examples; with train.patience, of the best. The same command continues where it stopped, and with a larger number it trains
-    the new ones only. `dps` and `score` read the table through task.table.path.
+    How they are trained is the spec's section `train`. The metric is the task's (`eproxyctl describe task KIND` says
+    which), that of the last epoch on the validation examples; with train.patience, of the best. The same command
+    continues where it stopped, and with a larger number it trains the new ones only. `dps` and `score` read the table
+    through task.table.path.
 
     Example: eproxyctl benchmark spec.yaml --architectures 20
     """
