@@ -146,7 +146,7 @@ class RegressionTask(PictureTask):
 
     class Options(PictureOptions):
         source: Source = Field(
-            description="{kind: folder, path: photos, file: values.csv}, or {kind: npz, path: FILE} of images and values"
+            description="{kind: folder, path: photos, file: values.csv}, or {kind: npz, path: FILE}: images, values"
         )
 
     options: Options
