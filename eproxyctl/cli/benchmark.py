@@ -53,10 +53,10 @@ def benchmark(
 
     They are drawn from the space by the seed, no two of them equal in function; or they are those that the spec lists.
     With --pick spread they differ as much as they can in structure, from which a few-shot proxy learns more.
-    How they are trained is the spec's section `train`. The metric is the task's (accuracy, miou or r2, see `eproxyctl
-    describe task KIND`), that of the last epoch on the validation examples; with train.patience, of the best.
-    The same command continues where it stopped, and with a larger number it trains
-    the new ones only. `dps` and `score` read the table through task.table.path.
+    How they are trained is the spec's section `train`. The metric is the task's (`eproxyctl describe task KIND` says
+    which), that of the last epoch on the validation examples; with train.patience, of the best. The same command
+    continues where it stopped, and with a larger number it trains the new ones only. `dps` and `score` read the table
+    through task.table.path.
 
     Example: eproxyctl benchmark spec.yaml --architectures 20
     """

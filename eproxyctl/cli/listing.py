@@ -78,7 +78,10 @@ def describe(
 
 
 def _facts(registry: Registry, entry: Entry) -> list[str]:
-    """What only a space or a proxy has to say."""
+    """What else a space, a task or a proxy has to say."""
+    if entry.section == "task" and entry.cls.metric:
+        better = "higher" if entry.cls.metric_goal == "maximize" else "lower"
+        return [f"metric   {entry.cls.metric}, {better} is better; `eproxyctl benchmark` trains networks on it"]
     if entry.section == "proxy":
         needs = entry.cls.needs
         labels = "needs labels" if needs.labels else "label-free"

@@ -54,9 +54,8 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
     if not task.metric:
-        raise DataError(
-            f"networks cannot be trained on task '{kind_of(spec.task)}'", hint="use another: eproxyctl list tasks"
-        )
+        what = f"networks cannot be trained on task '{kind_of(spec.task)}'"
+        raise DataError(what, hint="use another: eproxyctl list tasks")
     for name in spec.train.augment:
         if name in task.spoilt_by:
             left = [other for other in spec.train.augment if other not in task.spoilt_by]

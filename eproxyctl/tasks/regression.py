@@ -145,7 +145,9 @@ class RegressionTask(PictureTask):
     metric = "r2"
 
     class Options(PictureOptions):
-        source: Source
+        source: Source = Field(
+            description="{kind: folder, path: photos, file: values.csv}, or {kind: npz, path: FILE}: images, values"
+        )
 
     options: Options
 

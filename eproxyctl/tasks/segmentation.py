@@ -133,7 +133,9 @@ class SegmentationTask(PictureTask):
     metric = "miou"
 
     class Options(PictureOptions):
-        source: Source
+        source: Source = Field(
+            description="{kind: folder, path: photos, masks: masks}, or {kind: npz, path: FILE} of images and masks"
+        )
         outputs: int | None = Field(None, ge=2, le=VOID, description="classes; unset: as many as the masks number")
         decoder: PositiveInt = Field(32, description="channels of the decoder that benchmark trains")
 

@@ -33,7 +33,7 @@ class SequencesTask(ClassificationTask):
     spoilt_by = ("flip",)
 
     class Options(TaskOptions):
-        source: Source = Digits()
+        source: Source = Field(Digits(), description="or {kind: npz, path: FILE} of sequences [N, C, L] and labels")
         batch_size: PositiveInt = Field(16, description="sequences in a minibatch")
         length: PositiveInt | None = Field(None, le=65_536, description="steps; unset: the source's, 32 of a text")
         outputs: PositiveInt | None = Field(None, description="classes of the full network; unset: the source's, or 10")

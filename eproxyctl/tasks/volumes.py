@@ -88,7 +88,7 @@ class VolumesTask(ClassificationTask):
     kind = "volumes"
 
     class Options(TaskOptions):
-        source: Source = Digits()
+        source: Source = Field(Digits(), description="or {kind: npz, path: FILE} of volumes [N, C, D, H, W] and labels")
         batch_size: PositiveInt = Field(16, description="volumes in a minibatch")
         outputs: PositiveInt | None = Field(None, description="classes of the full network; unset: the source's, or 10")
 
