@@ -6,6 +6,7 @@ of its kind; it is counted, never dropped.
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -58,7 +59,9 @@ def weighted_tau(x: Floats, y: Floats) -> float:
 
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return _quiet(lambda: stats.weightedtau(x, y).statistic)
+    value = _quiet(lambda: stats.weightedtau(x, y).statistic)
+    gc.collect(0)  # scipy's leaves a cycle behind that holds arrays, 0.7 MB for 15,625 architectures
+    return value
 
 
 def top_overlap(x: Floats, y: Floats, share: float = 0.1) -> float:
@@ -104,16 +107,13 @@ def _best_of_top(x: Floats, y: Floats, k: int) -> float:
     """E max y over the k largest x, those tied at the edge drawn without replacement."""
     k = min(k, len(x))
     edge = _edge(x, k)
-    above, tied = y[x > edge], np.sort(y[x == edge])[::-1]
-    drawn = k - len(above)
-    best, left, expected = (above.max() if len(above) else -np.inf), 1.0, 0.0
-    for j, value in enumerate(tied):
-        if value <= best or left <= 0:
-            break
-        chance = left * min(1.0, drawn / (len(tied) - j))  # the best of the tied not drawn so far is drawn
-        expected += chance * value
-        left -= chance
-    return float(expected + left * best) if left > 1e-12 else float(expected)
+    above, tied = y[x > edge], y[x == edge]
+    best = above.max() if len(above) else -np.inf
+    better = np.sort(tied[tied > best])[::-1]
+    odds = np.minimum(1, (k - len(above)) / (len(tied) - np.arange(len(better))))  # the best not drawn so far is drawn
+    left = np.append(1.0, np.cumprod(1 - odds))
+    expected = float((left[:-1] * odds) @ better)
+    return expected + float(left[-1] * best) if left[-1] > 1e-12 else expected
 
 
 def ndcg(x: Floats, y: Floats, k: int = TOP) -> float:
