@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from eproxyctl.contracts import Batches, Features, Needs, Scheme, Score, Seed, Trace
+from eproxyctl.contracts import Batches, Features, Needs, Scheme, Score, Seed, Trace, derive
 from eproxyctl.proxies.zero_cost import ZeroCostOptions, ZeroCostProxy
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class AzNasProxy(ZeroCostProxy):
     For the maps of successive blocks: expressivity is the sum of the entropies of the normalised eigenvalues of each
     map's channel covariance; progressivity the least growth of that entropy from one block to the next; trainability
     the mean over blocks of 2 − s − 1/s, s the largest singular value of the block's mean Jacobian, estimated from
-    random signs; complexity the multiply-adds. No labels.
+    random signs; complexity the multiply-adds. No labels; inputs are noise of the minibatch's shape.
 
     The score of each of m architectures scored together is Σ over components of log(rank / m), 0 where best in all.
     One network alone (in a search) has a stand-in that grows with each component: log(E / E_max) + log sigmoid(P) −
@@ -43,6 +43,9 @@ class AzNasProxy(ZeroCostProxy):
 
     class Options(ZeroCostOptions):
         init: Scheme = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
+        inputs: Literal["noise", "task"] = Field(
+            "noise", description="noise: standard normal, as the official code; task: the task's own minibatch"
+        )
 
     options: Options
 
@@ -52,7 +55,7 @@ class AzNasProxy(ZeroCostProxy):
 
         complexity = float(macs(network, batches))
         self.prepare(network, batches, seed)
-        maps = maps_of_blocks(network, batches.inputs)
+        maps = maps_of_blocks(network, self._inputs(batches, seed))
         entropies = [entropy(features.detach()) for features in maps]
         components = (
             _finite(math.fsum(entropies)),
@@ -61,6 +64,15 @@ class AzNasProxy(ZeroCostProxy):
             complexity,
         )
         return Score(_stand_in(components, maps), (components,))
+
+    def _inputs(self, batches: Batches, seed: Seed) -> Tensor:
+        import torch
+
+        from eproxyctl.networks.initialise import generator
+
+        if self.options.inputs == "task":
+            return batches.inputs
+        return torch.randn(batches.inputs.shape, generator=generator(derive(seed.common, "az-nas"))).to(batches.inputs)
 
     def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
         from scipy.stats import rankdata

@@ -92,6 +92,10 @@ class EproxyProxy(Proxy):
         barrier: Literal["frozen", "trained", "none"] = Field(
             "frozen", description="ablations: trained like the rest, or none, so that the transform meets the target"
         )
+        precision: Literal["float32", "bfloat16"] = Field(
+            "float32",
+            description="of convolutions; bfloat16 trains faster where the processor has it, and is another score",
+        )
         map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
         branches: tuple[Branch, ...] = Field(
             (Branch.model_validate({}),), min_length=1, max_length=MAX_BRANCHES, description="deepest first"

@@ -88,8 +88,11 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
         nothing after it means anything.
 
     Raises:
-        ValueError: more branches than the network has feature maps.
+        ValueError: more branches than the network has feature maps; bfloat16 asked for on volumes.
     """
+    if options.precision == "bfloat16" and task.inputs.dim() > 4:
+        # torch 2.13 on CPU: two runs of one network differ in the third digit
+        raise ValueError("precision: bfloat16 gives volumes another score each time; use float32")
     module = as_module(network)
     initialise(module, options.init, generator(seed.weights))
     transforms = _transforms(network.channels, task, seed.common, options)
@@ -101,7 +104,7 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     trace: list[tuple[float, ...]] = []
     for iteration in range(options.iterations):
         last = iteration == options.iterations - 1
-        with torch.set_grad_enabled(not last):
+        with torch.set_grad_enabled(not last), _precision(task.inputs, options):
             errors = _errors(network, transforms, task, options)
         values = tuple(error.item() for error in errors)
         if not all(map(math.isfinite, values)):
@@ -112,6 +115,11 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
             optimiser.step()
             optimiser.zero_grad()
     return tuple(trace)
+
+
+def _precision(inputs: Tensor, options: EproxyProxy.Options) -> torch.autocast:
+    """Weights, sums of batch norm and the loss stay float32; convolutions take what is asked for."""
+    return torch.autocast(inputs.device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
 
 
 def without_running_statistics(module: nn.Module) -> None:

@@ -64,6 +64,26 @@ def test_a_score_does_not_depend_on_what_was_scored_before() -> None:
     assert used.score(network(), BATCHES, Seed(3, 2)) != fresh.score(network(), BATCHES, Seed(1, 2))
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_bfloat16_comes_near_float32_and_again_to_the_same(rank: int) -> None:
+    shape = (3, *(8,) * rank)
+    batches = Batches(torch.randn(4, *shape, generator=generator(0)))
+
+    def trace(precision: str) -> tuple[tuple[float, ...], ...]:
+        built = materialise(lambda: SPACE.build(POOLS, shape, 10))
+        return proxy(precision=precision).score(built, batches, Seed(1, 2)).trace
+
+    exact, near = trace("float32"), trace("bfloat16")
+    assert near == trace("bfloat16") != exact
+    assert [loss for (loss,) in near] == pytest.approx([loss for (loss,) in exact], rel=0.05)
+
+
+def test_bfloat16_is_refused_for_volumes() -> None:
+    built = materialise(lambda: SPACE.build(POOLS, (3, 8, 8, 8), 10))
+    with pytest.raises(ValueError, match="float32"):
+        proxy(precision="bfloat16").score(built, Batches(torch.zeros(4, 3, 8, 8, 8)), Seed(1, 2))
+
+
 def test_it_leaves_the_global_random_state_alone() -> None:
     before = torch.get_rng_state()
     proxy(branches=[{"features": FEATURES, "transform_channels": 8, "target_channels": 4}]).score(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 import math
 import os
@@ -318,6 +319,14 @@ def test_aznas_components() -> None:
     assert -math.log(16) < progressivity < math.log(16)
     assert trainability <= 1e-5
     assert complexity == proxy("macs").score(tiny(), batch(8, 3, 16, 16), SEED).value
+
+
+def test_aznas_looks_at_noise_unless_told() -> None:
+    images, others = batch(4, 3, 16, 16), batch(4, 3, 16, 16)
+    others = dataclasses.replace(others, inputs=others.inputs.flip(0) + 1)
+    noise, task = proxy("az-nas"), proxy("az-nas", inputs="task")
+    assert noise.score(tiny(), images, SEED) == noise.score(tiny(), others, SEED)
+    assert task.score(tiny(), images, SEED) != task.score(tiny(), others, SEED)
 
 
 def test_aznas_cell_that_passes_its_input_on() -> None:
