@@ -18,7 +18,10 @@ from distributed import KilledWorker
 
 from eproxyctl.engine import cluster
 from eproxyctl.engine.cluster import Cluster
+from eproxyctl.engine.sending import pack, unpack
+from eproxyctl.engine.trainee import TrainingContext
 from eproxyctl.engine.worker import Job
+from eproxyctl.plugins import Sources
 
 DEADLY = """\
 import os
@@ -141,3 +144,22 @@ def test_a_wrong_address_is_said(tiny: Path, cli: Cli, monkeypatch: pytest.Monke
         assert result.exit_code == 5
         assert result.stderr.startswith(f"error: no Dask scheduler answers at {address}")
         assert "--dask local" in result.stderr
+
+
+def test_a_folder_and_a_file_arrive_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "1.png").write_bytes(b"one")
+    (tmp_path / "list.npz").write_bytes(b"two")
+    space = json.dumps({"path": str(tmp_path / "list.npz"), "file": "not/there"})
+    task = json.dumps({"source": {"kind": "folder", "path": str(tmp_path / "images")}})
+    context = TrainingContext(Sources(()), (), space, task, "{}", 0, "cpu")
+    luggage = pack(context, data=True)
+    assert luggage.size == 6
+    assert pack(context, data=False).size == 0
+    there = unpack(context, luggage)
+    moved = json.loads(there.space)
+    assert Path(moved["path"]).read_bytes() == b"two"
+    assert moved["file"] == "not/there"
+    folder = json.loads(there.task)["source"]["path"]
+    assert Path(folder, "a", "1.png").read_bytes() == b"one"
+    assert str(tmp_path) not in there.space + there.task
