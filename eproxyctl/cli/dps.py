@@ -66,6 +66,8 @@ def dps(
         if len(paths) == 1:
             output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in report.records(plan, found)]
+        for note in report.notes(found):
+            say(f"{plan.loaded.name}: {note}")
         use = f"eproxyctl score {path} --set proxy={folder / report.RESULT} --run {folder.parent / 'tuned'}"
         say(f"result: {folder / report.RESULT}; next: {use}", always=False)
     if len(paths) > 1:
