@@ -66,6 +66,8 @@ def dps(
         if len(paths) == 1:
             output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
         summary += [{"spec": plan.loaded.name, **record} for record in report.records(plan, found)]
+        for note in report.notes(found):
+            say(f"{plan.loaded.name}: {note}")
         use = (path, "--set", f"proxy={folder / report.RESULT}")
         rank = common.command("score", *use, "--run", folder.parent / "tuned")
         say(f"result: {folder / report.RESULT}", always=False)

@@ -75,6 +75,21 @@ def _origin(plan: Plan, best: Entrant, trials: int) -> str:
     return f"Learned: {choice.name}, for {choice.reason}; on labels left out: {validated}"
 
 
+def notes(found: Sequence[Entrant]) -> list[str]:
+    """What a person should know of the result: why it was chosen, and whether a baseline is clearly better."""
+    best, said = found[0], []
+    choice = getattr(best.options, "choice", None)
+    if choice is not None:
+        said.append(f"the result is the {choice.name}: {choice.reason}")
+    checked = [e for e in found[1:] if e.held_out and math.isfinite(e.held_out.value)]
+    if best.held_out is None or best.held_out.high is None or not checked:
+        return said
+    rival = max(checked, key=lambda e: e.held_out.value if e.held_out else 0.0)
+    if rival.held_out and rival.held_out.value > best.held_out.high:
+        said.append(f"{rival.name} ranks held-out architectures better: {_text(rival.held_out)}")
+    return said
+
+
 def _text(e: Estimate | None) -> str:
     if e is None:
         return "–"

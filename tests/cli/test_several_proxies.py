@@ -175,7 +175,9 @@ FEW_SHOT = "proxy={kind: few-shot, members: [params, naswot]}"
 
 def test_dps_teaches_the_few_shot_proxy_what_the_table_says(table: Path, cli: Cli) -> None:
     words = ("dps", table, "--set", FEW_SHOT, "--set", "dps.architectures=20", "--set", "dps.held_out=30")
-    found = json.loads(cli(*words, "--format", "json").stdout)
+    result = cli(*words, "--format", "json")
+    assert "tiny: the result is the " in result.stderr
+    found = json.loads(result.stdout)
     held_out = {row["proxy"]: row["held_out"] for row in found}
     assert list(held_out) == ["result", "naswot", "params", "macs"]
     assert held_out["result"] > 0.9  # the table counts 3×3 convolutions, and so does a trait
