@@ -135,8 +135,9 @@ Source = Annotated[Npz | Folder, Field(discriminator="kind")]
 class RegressionTask(PictureTask):
     """Regression: a number for every image, from an npz archive, or a folder and a CSV file of names and values.
 
-    The classifier gets one output; the loss is the mean squared error of values normalised to mean 0 and standard
-    deviation 1 over the training images (a file of weights says which). The metric is R² (r2), the share of the values'
+    The classifier gets one output; the loss is Huber's, whose slope is at most 1, so that learning rates made for
+    classification do not diverge. Values are normalised to mean 0 and standard deviation 1 over the training images (a
+    file of weights says which). The metric is R² (r2), the share of the values'
     variance on the validation images that is explained: 1 is perfect, 0 no better than the mean. Whether flips and
     crops leave the value as it is, you know best.
     """
@@ -188,7 +189,7 @@ class RegressionTask(PictureTask):
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         import torch.nn.functional as F
 
-        return F.mse_loss(outputs, targets)
+        return F.huber_loss(outputs, targets)
 
     def meter(self) -> Meter:
         return RSquared()
