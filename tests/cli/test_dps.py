@@ -173,7 +173,7 @@ def test_what_over_fits_the_training_labels_ranks_nothing_held_out(quick: Path, 
     results = [cli("dps", quick, *QUICK, *options, "--seed", seed, "--run", seed) for seed in range(3)]
     assert "tiny: params ranks held-out architectures better: " in results[0].stderr
     found = [json.loads(result.stdout)[0] for result in results]
-    assert np.mean([row["training"] for row in found]) > 0.3
+    assert np.mean([row["training"] for row in found]) > 0.2
     assert abs(np.mean([row["held_out"] for row in found])) < 0.25
 
 
