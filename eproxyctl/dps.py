@@ -8,85 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.contracts import Known, Proxy, ProxyOptions, Readout
-from eproxyctl.engine import rundir
-from eproxyctl.engine.columns import column, known_of, sections, traced, within
+from eproxyctl.contracts import Choice, Goal, Known, Proxy, ProxyOptions, Readout
+from eproxyctl.engine import objectives, rundir
+from eproxyctl.engine.columns import column, known_of, sections, traced
 from eproxyctl.engine.executors import Workers
-from eproxyctl.engine.labelling import spread
+from eproxyctl.engine.fidelity import Costs, dimensions, widened
+from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.scoring import training_keys
+from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
 from eproxyctl.engine.study import DiscreteStudy, Finished
 from eproxyctl.engine.worker import Job, parse_section
-from eproxyctl.errors import DataError, UsageError
-from eproxyctl.ranking import STATISTICS, Estimate, Floats, estimate, ranked
+from eproxyctl.errors import UsageError
+from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
 
 SIZES = ("params", "macs")
-UNDEFINED = -1.0
-"""Fitness of settings that rank nothing: all scores equal, or none finite."""
-ADD_TABLE = """add three lines under `task:` in the spec:
-    table:
-      path: table.csv        # columns: key, accuracy
-      metric: accuracy"""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Architectures of the table: those the proxy is tuned on, and others to check it on.
-
-    Attributes:
-        training, held_out: keys; no held-out one is equal in function to a training one, or to one that the proxy of
-            the spec, or a member of it, was tuned on before.
-        equal: how many were left out of the held-out ones because they are.
-    """
-
-    training: tuple[str, ...]
-    held_out: tuple[str, ...]
-    equal: int
-
-
-def split(plan: Plan) -> Split:
-    """Draw from the table with the spec's seed.
-
-    Raises:
-        DataError: no table, or one that is too small.
-    """
-    for member in (one for one in within(plan.proxy, plan.registry) if one is not plan.proxy):
-        member.ready()
-    if plan.table is None:
-        raise DataError("dps needs the metric of some architectures, and the task has no metric table", hint=ADD_TABLE)
-    wanted, options = plan.spec.dps.architectures, plan.spec.dps
-    keys = sorted(plan.table.metric)
-    random.Random(f"dps {plan.spec.seed}").shuffle(keys)
-    names = {key: plan.space.canonical(key) for key in keys}
-    chosen = spread(plan.space, keys, wanted, plan.spec.seed) if options.pick == "spread" else keys
-    training: dict[str, str] = {}
-    for key in chosen:
-        if len(training) < wanted:
-            training.setdefault(names[key], key)
-    if len(training) < wanted:
-        raise DataError(
-            f"dps.architectures is {wanted}, and the table has {len(training)} that differ in function",
-            hint=f"dps.architectures: {max(3, len(training) // 2)}",
-        )
-    known = training.keys() | training_keys(plan)
-    others = [key for key in keys if names[key] not in known]
-    held_out = tuple(others[: options.held_out])
-    equal = len(keys) - len(others) - len(training)
-    return Split(tuple(training.values()), held_out, equal)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How well settings rank the training architectures, with the read-out that does it best."""
+    """How well settings rank the training architectures, as `dps.objective` has it, and the read-out that does it."""
 
     value: float
     readout: Readout | None
@@ -103,19 +52,22 @@ class Search:
     """
 
     def __init__(self, plan: Plan, folder: Path, workers: Workers, done: Callable[[], None]) -> None:
-        self.plan = plan
+        self.plan = widened(plan, dimensions(plan))
+        self._costs = Costs(self.plan)
         self._workers = workers
         self._done = done
-        self._log = rundir.Log(folder / "rows.jsonl")
+        self._log, self._timings = rundir.Log(folder / ROWS), rundir.Log(folder / TIMINGS)
+        self._seconds = {(line["point"], line["key"]): line["seconds"] for line in rundir.lines(folder / TIMINGS)}
         self._rows: dict[tuple[str, str], Row] = {}
-        for line in rundir.lines(folder / "rows.jsonl"):
+        for line in rundir.lines(folder / ROWS):
             row = Row.from_json(line)
             if row.status != "failed":
                 self._rows[line["point"], row.key] = row
 
     def close(self) -> None:
-        """Close the file of rows."""
+        """Close the files."""
         self._log.close()
+        self._timings.close()
 
     @property
     def paid(self) -> int:
@@ -150,7 +102,9 @@ class Search:
             for text, outcome in zip(lacking[job.key], outcomes, strict=True):
                 point = digest(text)
                 self._log.append(outcome.row.to_json(point=point))
+                self._timings.append(timing(job.key, outcome.seconds, point=point))
                 self._rows[point, job.key] = outcome.row
+                self._seconds[point, job.key] = outcome.seconds
                 self._done()
         return {text: [self._rows[point, key] for key in keys] for text, point in zip(wanted, points, strict=True)}
 
@@ -166,16 +120,28 @@ class Search:
         return found
 
     def fit(self, section: str, keys: Sequence[str]) -> Fit:
-        """Fitness on `keys`: the best over read-outs, the first (simplest) of equals."""
-        rows, metric = self.rows(section, keys), self.metric(keys)
-        statistic = STATISTICS[self.plan.spec.dps.objective]
-        proxy = self.proxy(section)
-        best = Fit(UNDEFINED, None)
-        for readout in proxy.readouts(self.plan.spec.dps.readout) or (None,):
-            value = statistic(self.scores(proxy, rows, readout), metric)
-            if np.isfinite(value) and value > best.value + 1e-12:
-                best = Fit(value, readout)
-        return best
+        """Fitness on `keys`, and the read-out that is best on all of them, the first (simplest) of equals.
+
+        With `dps.folds` the fitness is that of read-outs on architectures they were not chosen on.
+        """
+        rows, metric, options = self.rows(section, keys), self.metric(keys), self.plan.spec.dps
+        proxy, judge = self.proxy(section), objectives.fitness(options.objective)
+        readouts = proxy.readouts(options.readout) or (None,)
+        columns = [self.scores(proxy, rows, readout) for readout in readouts]
+        place, value = objectives.best(columns, metric, judge)
+        if options.parts:
+            value = objectives.validated(columns, metric, judge, options.parts, self.plan.spec.seed)
+        return Fit(value, readouts[place])
+
+    def cost(self, section: str, keys: Sequence[str]) -> float:
+        """Counted multiply-adds of scoring one architecture, about the mean over `keys`; see `fidelity.Costs`."""
+        return self._costs.of(self.proxy(section), keys)
+
+    def seconds(self, section: str, keys: Sequence[str]) -> float:
+        """What one architecture took, the mean over those of `keys` that were scored here; NaN where none was."""
+        points = [digest(text) for text in sections([self.proxy(section)], self.plan.registry)]
+        found = [self._seconds[point, key] for point in points for key in keys if (point, key) in self._seconds]
+        return math.fsum(found) * len(points) / len(found) if found else math.nan
 
     def scores(self, proxy: Proxy, rows: Sequence[Row], readout: Readout | None) -> Floats:
         """[n] scores through a read-out, higher is better; diverged and failed last."""
@@ -207,32 +173,63 @@ class Entrant:
         name: `trial 17`, `proxy of the spec`, `params`, `macs`.
         training, held_out: correlation on each set; held_out None where it was not computed.
         options: settings, None for a size column.
+        value: of a trial, what the search made large.
+        cost: counted multiply-adds of scoring one architecture.
+        seconds: what that took on the training architectures; not the same in every run.
     """
 
     name: str
     training: Estimate
     held_out: Estimate | None
     options: ProxyOptions | None
+    value: float | None = None
+    cost: float | None = None
+    seconds: float | None = None
 
 
 def tune(study: DiscreteStudy, search: Search, parts: Split) -> list[Finished]:
     """Run the study up to the spec's number of trials; the best first. Fewer where the space is exhausted."""
     total = search.plan.spec.dps.trials
-    for _ in study.run(total, lambda asked: [(search.fit(one.point, parts.training).value,) for one in asked]):
+
+    def judged(section: str) -> tuple[float, ...]:
+        value = search.fit(section, parts.training).value
+        return (value, search.cost(section, parts.training)) if len(goals(search.plan)) > 1 else (value,)
+
+    for _ in study.run(total, lambda asked: [judged(one.point) for one in asked]):
         pass
     return best_first(study.finished(), total)
 
 
-def parameters(plan: Plan) -> tuple[dict[str, tuple[str | int | float | bool, ...]], Callable[..., str]]:
+def goals(plan: Plan) -> tuple[Goal, ...]:
+    """Of a trial's values: the objective, and with nsga2 the counted cost."""
+    return ("maximize", "minimize") if plan.spec.dps.sampler == "nsga2" else ("maximize",)
+
+
+def front(best: Sequence[Finished]) -> list[Finished]:
+    """Of trials with a cost, those that no other beats without costing more; the best first."""
+    kept: list[Finished] = []
+    for one in sorted(best, key=lambda f: (f.values[1], -f.value, f.number)):
+        if not kept or one.value > kept[-1].value:
+            kept.append(one)
+    return kept[::-1]
+
+
+def parameters(plan: Plan) -> tuple[dict[str, tuple[Choice, ...]], Callable[[Mapping[str, Choice]], str]]:
     """The trained space of the plan's proxy, and choices → section.
 
     Raises:
         UsageError: the proxy has nothing to tune.
     """
-    found = dict(plan.proxy.parameters())
+    own, fidelity = dict(plan.proxy.parameters()), dimensions(plan)
+    found = own | fidelity.parameters()
     if not found:
         raise UsageError(f"proxy '{plan.proxy.kind}' has no settings to tune", hint="use proxy: eproxy")
-    return found, lambda choices: _clean(plan.proxy.encode(choices)).model_dump_json()
+
+    def encode(choices: Mapping[str, Choice]) -> str:
+        options = plan.proxy.encode({name: choices[name] for name in own}) if own else plan.proxy.options
+        return _clean(fidelity.apply(options, choices)).model_dump_json()
+
+    return found, encode
 
 
 def _clean(options: ProxyOptions) -> ProxyOptions:
@@ -249,15 +246,47 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
     """The best trials and the baselines, side by side; held-out ρ for the first `finalists` and the baselines."""
     plan = search.plan
     found = []
-    for place, finished in enumerate(best):
-        fit = search.fit(finished.point, parts.training)
-        options = with_readout(search, finished.point, fit.readout)
+    for place, (finished, readout) in enumerate(compete(search, parts, best)):
+        options = with_readout(search, finished.point, readout)
         keys = parts.held_out if place < finalists else ()
-        found.append(_entrant(search, f"trial {finished.number}", options, parts.training, keys))
+        entrant = _entrant(search, f"trial {finished.number}", options, parts.training, keys)
+        found.append(replace(entrant, value=finished.value))
     spec = _clean(plan.proxy.options)
     found.append(_entrant(search, "proxy of the spec", spec, parts.training, parts.held_out))
     rows = {row.key: row for row in search.rows(spec.model_dump_json(), [*parts.training, *parts.held_out])}
     return found + _sizes(search, parts, rows)
+
+
+def compete(search: Search, parts: Split, best: Sequence[Finished]) -> list[tuple[Finished, Readout | None]]:
+    """Trials with their read-outs, the result first.
+
+    With several `dps.seeds`, or a cost, the result is the cheapest of those within one standard error of the best
+    (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3); scores are averaged over the seeds.
+    """
+    options, metric = search.plan.spec.dps, search.metric(parts.training)
+    if options.seeds == 1 and len(goals(search.plan)) == 1:
+        return [(one, search.fit(one.point, parts.training).readout) for one in best]
+    found = []
+    for finished in best:
+        section = _repeated(search, finished.point)
+        fit, proxy = search.fit(section, parts.training), search.proxy(section)
+        found.append((fit, finished, search.scores(proxy, search.rows(section, parts.training), fit.readout)))
+    found.sort(key=lambda each: (-each[0].value, each[1].number))
+    compute, (first, _, scores) = objectives.statistic(options.objective), found[0]
+    tied = [
+        (search.cost(one.point, parts.training), place)
+        for place, (fit, one, others) in enumerate(found)
+        if first.value - fit.value <= objectives.standard_error(compute, scores, others, metric, search.plan.spec.seed)
+    ]
+    winner = min(tied)[1]
+    order = [winner, *(place for place in range(len(found)) if place != winner)]
+    return [(found[place][1], found[place][0].readout) for place in order]
+
+
+def _repeated(search: Search, section: str) -> str:
+    """Settings scored with `dps.seeds` seeds."""
+    options = search.proxy(section).options
+    return options.model_copy(update={"repeats": max(search.plan.spec.dps.seeds, options.repeats)}).model_dump_json()
 
 
 def _sizes(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entrant]:
@@ -318,9 +347,10 @@ def _entrant(
         for keys in (training, held_out)
     ]
     assert estimates[0] is not None
-    return Entrant(name, estimates[0], estimates[1], options)
+    cost, seconds = search.cost(section, training), search.seconds(section, training)
+    return Entrant(name, estimates[0], estimates[1], options, cost=cost, seconds=seconds)
 
 
 def _estimate(search: Search, scores: Floats, keys: Sequence[str]) -> Estimate:
-    statistic = STATISTICS[search.plan.spec.dps.objective]
+    statistic = objectives.statistic(search.plan.spec.dps.objective)
     return estimate(statistic, scores, search.metric(keys), seed=search.plan.spec.seed)

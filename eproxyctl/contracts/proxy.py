@@ -55,7 +55,14 @@ Features = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Known:
-    """What a proxy learns from: its members' values and the features of some architectures."""
+    """What a proxy learns from: its members' values and the features of some architectures.
+
+    Attributes:
+        traces: one an architecture, a tuple for each member: its value, higher is better, or of one that is `relative`
+            the numbers of its own trace, since its value is a rank among whatever is scored together. Empty where
+            scoring failed.
+        features: NaN where unknown.
+    """
 
     traces: Sequence[Trace]
     features: Features
@@ -102,6 +109,18 @@ class Proxy(ABC):
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         """Score a freshly built network, which may be changed in place; its weights are initialised from `seed`."""
 
+    # Optional: what a score takes, where it is more than one forward pass.
+
+    def work(self, macs: int, channels: tuple[int, ...], rank: int) -> float:
+        """Counted multiply-adds of one score, for each input of the minibatch; forward passes only.
+
+        Args:
+            macs: of the network as it is scored, one forward pass.
+            channels: of its feature maps, deepest first.
+            rank: of the maps: 1 sequences, 2 images, 3 volumes.
+        """
+        return float(macs)
+
     # Optional: a proxy with `parameters` can be tuned by DPS.
 
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
@@ -122,7 +141,8 @@ class Proxy(ABC):
         """The values of architectures scored together.
 
         Args:
-            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better.
+            traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better; of
+                one that `learns` as in `Known`.
             features: what is known of the same architectures without scoring them: sizes and traits.
         """
         raise NotImplementedError

@@ -60,16 +60,28 @@ def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
 
 
 def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """Its rows before architectures are ranked together; of a proxy with members their values are the trace."""
+    """Its rows before architectures are ranked together; of a proxy with members their values are the trace.
+
+    One that learns is told nothing that depends on which other architectures there are: [members] tuples, the value, or
+    of a member that ranks architectures among each other what it does so by. Others are told ((value, …),).
+    """
     members = [registry.create("proxy", options) for options in proxy.members()]
     if not members:
         return list(rows[section(proxy.options)])
-    columns = [column(member, space, registry, rows) for member in members]
-    values = [
-        ranked([row.score for row in found], higher_is_better=member.higher_is_better)
-        for member, found in zip(members, columns, strict=True)
+    compares = [proxy.learns and member.relative and not member.learns for member in members]
+    columns = [
+        (traced if raw else column)(member, space, registry, rows)
+        for raw, member in zip(compares, members, strict=True)
     ]
-    traces: list[Trace] = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
+    traces: list[Trace]
+    if proxy.learns:
+        traces = [tuple(map(_numbers, members, compares, each)) for each in zip(*columns, strict=True)]
+    else:
+        values = [
+            ranked([row.score for row in found], higher_is_better=member.higher_is_better)
+            for member, found in zip(members, columns, strict=True)
+        ]
+        traces = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
     return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
 
 
@@ -77,20 +89,21 @@ def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row
     """A proxy's row of one architecture that no other is ranked with.
 
     Args:
-        proxy: without members, or one that has learned from such.
+        proxy: without members, or one that has learned.
         space: of the architecture.
         registry: that knows its members.
         rows: by section, of the architecture.
     """
-    members = [registry.create("proxy", options) for options in proxy.members()]
-    if not members:
+    if not proxy.members():
         return rows[section(proxy.options)]
-    each = [alone(member, space, registry, rows) for member in members]
-    own = _combined(each, (tuple(map(_turned, members, each)),))
-    if own.status != "ok":
-        return own
-    known = known_of([own], space)
-    return replace(own, score=proxy.together(known.traces, known.features)[0])
+    return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
+
+
+def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
+    """What a member tells of an architecture by itself."""
+    if raw:
+        return _mean(row.traces)[0] if row.traces else ()
+    return (_turned(proxy, row),)
 
 
 def _turned(proxy: Proxy, row: Row) -> float:
@@ -101,14 +114,14 @@ def _turned(proxy: Proxy, row: Row) -> float:
 
 
 def known_of(rows: Sequence[Row], space: Space) -> Known:
-    """What is known of architectures that have been built: traces, sizes and traits."""
+    """What is known of architectures: traces, sizes and traits; of those that failed, no trace, and no size perhaps."""
     traits = [space.traits(row.key) for row in rows]
     features: dict[str, list[float]] = {
-        "size.params": [float(row.params or 0) for row in rows],
-        "size.macs": [float(row.macs or 0) for row in rows],
+        "size.params": [math.nan if row.params is None else float(row.params) for row in rows],
+        "size.macs": [math.nan if row.macs is None else float(row.macs) for row in rows],
     }
     features |= {name: [each[name] for each in traits] for name in (traits[0] if traits else ())}
-    return Known([_mean(row.traces) for row in rows], features)
+    return Known([_mean(row.traces) if row.traces else () for row in rows], features)
 
 
 def _combined(rows: Sequence[Row], trace: Trace) -> Row:

@@ -86,7 +86,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
         spec.device,
         task.shape,
         task.outputs,
-        _minibatches(task, spec.seed, scoring),
+        minibatches(task, spec.seed, scoring),
         count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
     )
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
@@ -111,7 +111,7 @@ def _distinct(labels: Sequence[str]) -> None:
             raise SpecError(f"{labels.count(name)} proxies are called '{name}'", hint="give each a label of its own")
 
 
-def _minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[Ask, Minibatch], ...]:
+def minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[Ask, Minibatch], ...]:
     """What the proxies see, each once.
 
     Raises:

@@ -92,6 +92,10 @@ class EproxyProxy(Proxy):
         barrier: Literal["frozen", "trained", "none"] = Field(
             "frozen", description="ablations: trained like the rest, or none, so that the transform meets the target"
         )
+        inputs: Literal["task", "noise"] = Field(
+            "task",
+            description="an ablation: standard normal noise of the minibatch's shape instead of the task's inputs",
+        )
         map_size: PositiveInt = Field(8, description="side of the feature maps in pixels")
         branches: tuple[Branch, ...] = Field(
             (Branch.model_validate({}),), min_length=1, max_length=MAX_BRANCHES, description="deepest first"
@@ -113,6 +117,18 @@ class EproxyProxy(Proxy):
         trace = losses(network, task, seed, self.options)
         final = trace[-1] if len(trace) == self.options.iterations else (math.nan,)
         return Score(sum(loss / 2**i for i, loss in enumerate(final)), trace)
+
+    def work(self, macs: int, channels: tuple[int, ...], rank: int) -> float:
+        """Network, transforms and barriers, at every iteration."""
+        positions = self.options.map_size**rank
+        heads = 0
+        for branch, incoming in zip(self.options.branches, channels, strict=False):
+            direct = self.options.barrier == "none"
+            width = branch.target_channels if direct else branch.transform_channels
+            heads += branch.transform_kernel**rank * incoming * width * positions
+            if not direct:
+                heads += branch.barrier_kernel**rank * width * branch.target_channels * positions
+        return float(self.options.iterations * (macs + heads))
 
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
         """The paper's trained space (supplement, table of settings): 1.1·10¹⁶ settings; α is a read-out, not here."""

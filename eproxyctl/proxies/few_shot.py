@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from eproxyctl import fewshot
-from eproxyctl.contracts import Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.contracts import FULL, Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
 from eproxyctl.errors import DataError
 from eproxyctl.registry import AnyProxy, kind_of
 
@@ -24,7 +25,11 @@ class FewShotProxy(Proxy):
 
     Inputs are normal scores of ranks, groups of features vote alike, directions are learned (see `eproxyctl.fewshot`).
     `dps` learns from the training architectures of the metric table, and takes a simpler model (the best single
-    feature, the mean of all) where that ranks labels left out clearly better. Only members may train networks.
+    feature, the mean of all) where that ranks labels left out clearly better.
+
+    Only members may train networks; each architecture is scored once by each. A member is a group of its own; one that
+    ranks architectures among each other (az-nas, an ensemble) gives what it ranks by, so that a prediction depends on
+    its architecture only. The `fidelity` of the whole is that of all members that have none of their own.
     """
 
     kind = "few-shot"
@@ -40,7 +45,9 @@ class FewShotProxy(Proxy):
     options: Options
 
     def members(self) -> tuple[ProxyOptions, ...]:
-        return self.options.members
+        """With the fidelity of the few-shot proxy, but for those that have one of their own."""
+        shared = {"fidelity": self.options.fidelity}
+        return tuple(m.model_copy(update=shared) if m.fidelity == FULL else m for m in self.options.members)
 
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         raise TypeError("a few-shot proxy is scored through its members")
@@ -60,9 +67,12 @@ class FewShotProxy(Proxy):
         return self.options.model_copy(update={"choice": choice})
 
     def _features(self, known: Known) -> fewshot.Features:
-        """Sizes, traits, and a group of the members' scores."""
+        """Sizes, traits, and of each member a group: its score, or what it would rank by. Unknown where it failed."""
         named = {name: np.asarray(values, dtype=np.float64) for name, values in known.features.items()}
-        names = [f"{i} {member.label or kind_of(member)}" for i, member in enumerate(self.options.members, 1)]
-        for name, values in zip(names, zip(*(trace[0] for trace in known.traces), strict=True), strict=True):
-            named[f"score.{name}"] = np.asarray(values, dtype=np.float64)
+        for i, member in enumerate(self.options.members):
+            numbers = [trace[i] if trace else () for trace in known.traces]
+            width = max(map(len, numbers), default=0)
+            columns = zip(*(each or (math.nan,) * width for each in numbers), strict=True)
+            for j, column in enumerate(columns, 1):
+                named[f"{i + 1} {member.label or kind_of(member)}.{j}"] = np.asarray(column, dtype=np.float64)
         return named

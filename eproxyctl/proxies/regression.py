@@ -29,7 +29,7 @@ class Task:
 
     Attributes:
         source: the minibatch as given, [B, C, *spatial].
-        inputs: the same, channels last, and so are all maps made from it.
+        inputs: what the networks see, channels last, and so are all maps made from it: the same, or noise.
         targets: [B, target_channels, map_size, …] a branch.
         barriers: the random layer a branch, frozen; empty where there is none.
     """
@@ -42,6 +42,10 @@ class Task:
 
 def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
     """Targets and barriers for a minibatch, on its device."""
+    source = inputs
+    if options.inputs == "noise":
+        noise = torch.randn(inputs.shape, generator=generator(derive(common, "inputs")))
+        inputs = noise.to(inputs.device)
     features: dict[str, Tensor] = {}
     targets, barriers = [], []
     for index, branch in enumerate(options.branches):
@@ -62,7 +66,7 @@ def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
             barrier.to_empty(device="cpu")
             initialise(barrier, options.barrier_init, generator(derive(common, "barrier", index)))
             barriers.append(barrier.requires_grad_(False).to(inputs.device))
-    return Task(inputs, channels_last(inputs), tuple(map(channels_last, targets)), tuple(barriers))
+    return Task(source, channels_last(inputs), tuple(map(channels_last, targets)), tuple(barriers))
 
 
 def channels_last(maps: Tensor) -> Tensor:

@@ -26,10 +26,10 @@ def scored_alone(plan: Plan) -> tuple[str, ...]:
     proxy = plan.proxy
     found = list(within(proxy, plan.registry))
     for one in found:
-        if one.relative and not one.learns and (one is not proxy or one.members()):
+        if one.relative and one.members() and not one.learns:
             raise UsageError(
                 f"proxy '{one.kind}' ranks architectures together, and a search needs the score of each alone",
-                hint="search with one of its members, or with a few-shot proxy that dps taught without it",
+                hint="search with one of its members, or with a few-shot proxy of its members that dps taught",
             )
     for one in found:
         one.ready()

@@ -10,6 +10,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Cli, spawn
 from ruamel.yaml import YAML
@@ -111,11 +112,12 @@ def test_trials_are_a_total_and_workers_change_nothing(quick: Path, cli: Cli, sa
     assert cli(*args, "--trials", 2, "--run", "steps").stdout.count("trial ") == 2
 
 
-def test_killed_three_times_it_ends_with_the_same_proxy(quick: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("kills", [(7, 40, 80), pytest.param((7, 25, 43, 61, 79), marks=pytest.mark.slow)])
+def test_killed_several_times_it_ends_with_the_same_proxy(quick: Path, cli: Cli, kills: tuple[int, ...]) -> None:
     args = ("dps", quick, *QUICK, "--trials", 20)
     assert cli(*args, "--run", "whole").exit_code == 0
     rows = Path("killed/rows.jsonl")
-    for wanted in (7, 40, 80):
+    for wanted in kills:
         process = spawn(*args, "--run", "killed", "--workers", 0, cwd=quick.parent)
         deadline = time.monotonic() + 100
         while time.monotonic() < deadline and (not rows.exists() or rows.read_bytes().count(b"\n") < wanted):
@@ -165,6 +167,14 @@ def test_a_table_that_is_too_small(table: Path, cli: Cli) -> None:
     assert "dps.architectures is 500, and the table has" in result.stderr
 
 
+def test_what_over_fits_the_training_labels_ranks_nothing_held_out(quick: Path, cli: Cli) -> None:
+    """A control: the plugin's scores have nothing to do with the metric, and the best of 20 seems to."""
+    options = ("--set", "dps.architectures=20", "--set", "dps.held_out=35", "--trials", 20, "--format", "json")
+    found = [json.loads(cli("dps", quick, *QUICK, *options, "--seed", s, "--run", s).stdout)[0] for s in range(4)]
+    assert np.mean([row["training"] for row in found]) > 0.3
+    assert abs(np.mean([row["held_out"] for row in found])) < 0.25
+
+
 def test_failed_rows_rank_last_and_are_said(quick: Path, cli: Cli) -> None:
     path = quick.parent / "plugins" / "quick.py"
     text = path.read_text().replace(
@@ -207,3 +217,60 @@ def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
     assert training == sorted(space.canonical(key) for key in spread(space, keys, 5, 0))
     assert cli("dps", quick, *QUICK).exit_code == 6
     assert "pick" in cli("dps", quick, *QUICK, "--pick", "all", "--run", "x").stderr
+
+
+FRONT = (
+    *("--set", "dps.sampler=nsga2", "--set", "dps.fidelity={width: [1, 0.5], resolution: [16, 8], iterations: [3, 2]}"),
+    *("--set", "proxy.branches=[{features: [dot], transform_channels: 8, target_channels: 4}]"),
+)
+
+
+def test_nsga2_gives_the_front_of_validated_rho_and_counted_cost(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, *SMALL, *FRONT, "--trials", 8, "--format", "json")
+    assert result.exit_code == 0
+    rows = json.loads(result.stdout)
+    trials = [row for row in rows if row["proxy"].startswith("trial")]
+    values, costs = [row["cross-validated"] for row in trials], [row["cost"] for row in trials]
+    by_cost = sorted(zip(costs, values, strict=True))
+    assert [value for _, value in by_cost] == sorted(values)
+    assert len(set(values)) == len(values)
+    assert all(row["seconds"] > 0 for row in trials)
+    assert costs[0] == min(costs[:1] + [c for c, v in zip(costs, values, strict=True) if v >= values[0]])
+    every = list(csv.DictReader(Path("runs/tiny/dps/trials.csv").read_text().splitlines()))
+    assert len(every) == 8
+    for cost, value in by_cost:
+        assert not [e for e in every if float(e["cost"]) < cost and float(e["objective"]) >= value]
+    settings = [json.loads(e["proxy"]) for e in every]
+    assert {s["fidelity"]["width"] for s in settings} == {1.0, 0.5}
+    assert {s["fidelity"]["resolution"] for s in settings} == {None, 8}
+    assert "seconds" not in Path("runs/tiny/dps/result.json").read_text()
+
+
+def test_a_counted_cost_is_iterations_times_network_and_heads(table: Path, cli: Cli) -> None:
+    words = ("dps", table, "--set", "proxy=naswot", "--set", "dps.fidelity={width: [1, 0.5], depth: [1]}")
+    rows = json.loads(cli(*words, "--trials", 9, "--format", "json", "--run", "a").stdout)
+    halves = [row["cost"] for row in rows if row["proxy"].startswith("trial")]
+    assert len(halves) == 2
+    assert halves[0] != halves[1]
+    one = json.loads(cli("dps", table, *SMALL, "--trials", 1, "--format", "json").stdout)
+    four = ("--set", "proxy.iterations=4", "--run", "four")
+    twice = json.loads(cli("dps", table, *SMALL, *four, "--trials", 1, "--format", "json").stdout)
+    assert [row["cost"] for row in twice[:2]] == [2 * row["cost"] for row in one[:2]]
+
+
+def test_fidelity_that_is_not_there_is_refused(table: Path, cli: Cli) -> None:
+    result = cli("dps", table, "--set", "proxy=naswot", "--set", "dps.fidelity={iterations: [2]}")
+    assert result.exit_code == 2
+    assert "dps.fidelity.iterations: not with space 'nasbench201' and proxy 'naswot'" in result.stderr
+
+
+def test_finalists_compete_over_several_seeds_and_only_they(table: Path, cli: Cli) -> None:
+    words = ("dps", table, *SMALL, "--trials", 7, "--set", "dps.seeds=2", "--set", "dps.objective=quantile")
+    rows = json.loads(cli(*words, "--format", "json").stdout)
+    lines = [json.loads(line) for line in Path("runs/tiny/dps/rows.jsonl").read_text().splitlines()]
+    assert sum(len(line["traces"]) == 2 for line in lines) == 5 * 5
+    every = list(csv.DictReader(Path("runs/tiny/dps/trials.csv").read_text().splitlines()))
+    best = sorted(every, key=lambda e: (-float(e["objective"]), int(e["trial"])))[:5]
+    shown = [row["proxy"] for row in rows if row["proxy"].startswith("trial")]
+    assert sorted(shown) == sorted(f"trial {e['trial']}" for e in best)
+    assert YAML(typ="safe").load(Path("runs/tiny/dps/proxy.yaml").read_text())["repeats"] == 1

@@ -156,3 +156,16 @@ def test_genes_without_effect_do_not_count(data: st.DataObject) -> None:
     choices["features_1"] = "dot"
     assert one.encode(choices) == encoded
     assert len(encoded.branches) == 1  # type: ignore[attr-defined]
+
+
+def test_on_noise_the_images_do_not_matter() -> None:
+    space = NasBench201Space(NasBench201Space.Options(channels=2, cells=1))
+
+    def value(inputs: str, images: torch.Tensor) -> float:
+        proxy = EproxyProxy(EproxyProxy.Options.model_validate({"inputs": inputs, "iterations": 2, "map_size": 4}))
+        network = materialise(lambda: space.build(space.example, (3, 16, 16), 10))
+        return proxy.score(network, Batches(images), Seed(1, 2)).value
+
+    zeros, ramp = torch.zeros(2, 3, 16, 16), torch.arange(1536.0).reshape(2, 3, 16, 16) / 1536
+    assert value("noise", zeros) == value("noise", ramp)
+    assert value("task", zeros) != value("task", ramp)
