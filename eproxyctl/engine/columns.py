@@ -85,18 +85,11 @@ def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
     return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
 
 
-def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
-    """What a member tells of an architecture by itself."""
-    if raw:
-        return _mean(row.traces)[0] if row.traces else ()
-    return (_turned(proxy, row),)
-
-
 def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row]) -> Row:
-    """A proxy's row of one architecture that no other is ranked with: its own score, or what it has learned to predict.
+    """A proxy's row of one architecture that no other is ranked with.
 
     Args:
-        proxy: without members, or one that has learned from such.
+        proxy: without members, or one that has learned.
         space: of the architecture.
         registry: that knows its members.
         rows: by section, of the architecture.
@@ -104,6 +97,13 @@ def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row
     if not proxy.members():
         return rows[section(proxy.options)]
     return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
+
+
+def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
+    """What a member tells of an architecture by itself."""
+    if raw:
+        return _mean(row.traces)[0] if row.traces else ()
+    return (_turned(proxy, row),)
 
 
 def _turned(proxy: Proxy, row: Row) -> float:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eproxyctl.contracts import Proxy
 from eproxyctl.engine import rundir
 from eproxyctl.engine.columns import alone, digest, kind, sections, within
 from eproxyctl.engine.executors import Workers
@@ -17,7 +16,6 @@ from eproxyctl.engine.streaming import ROWS, TIMINGS, settle, timing
 from eproxyctl.engine.study import Asked
 from eproxyctl.engine.worker import Job
 from eproxyctl.errors import UsageError
-from eproxyctl.registry import Registry
 
 
 def scored_alone(plan: Plan) -> tuple[str, ...]:
@@ -27,23 +25,17 @@ def scored_alone(plan: Plan) -> tuple[str, ...]:
         UsageError: a proxy that ranks architectures together.
         DataError: one that has learned nothing yet.
     """
-    for one in _comparing(plan.proxy, plan.registry):
-        raise UsageError(
-            f"proxy '{one.kind}' ranks architectures together, and a search needs the score of each alone",
-            hint="search with one of its members, or with a few-shot proxy that dps taught with it",
-        )
-    for one in within(plan.proxy, plan.registry):
+    proxy = plan.proxy
+    found = list(within(proxy, plan.registry))
+    for one in found:
+        if one.relative and one.members() and not one.learns:
+            raise UsageError(
+                f"proxy '{one.kind}' ranks architectures together, and a search needs the score of each alone",
+                hint="search with one of its members, or with a few-shot proxy of its members that dps taught",
+            )
+    for one in found:
         one.ready()
-    return sections([plan.proxy], plan.registry)
-
-
-def _comparing(proxy: Proxy, registry: Registry, parent: Proxy | None = None) -> Iterator[Proxy]:
-    """Those whose value depends on what else is scored; one that learns asks its members what they rank by instead."""
-    apart = parent.learns if parent else not proxy.members()
-    if proxy.relative and not proxy.learns and not apart:
-        yield proxy
-    for options in proxy.members():
-        yield from _comparing(registry.create("proxy", options), registry, proxy)
+    return sections([proxy], plan.registry)
 
 
 class Evaluator:

@@ -342,7 +342,7 @@ def test_a_few_shot_proxy_that_has_learned(table: Path, cli: Cli) -> None:
 def test_a_proxy_that_ranks_architectures_together_is_refused(tiny: Path, cli: Cli) -> None:
     for proxy in (
         "{kind: ensemble, members: [params, naswot]}",
-        "{kind: few-shot, members: [{kind: ensemble, members: [params, az-nas]}]}",
+        "{kind: few-shot, members: [params, {kind: ensemble, members: [macs, naswot]}]}",
     ):
         result = cli("search", tiny, "--set", f"proxy={proxy}")
         assert result.exit_code == 2
