@@ -39,9 +39,9 @@ class Dimensions:
         """A proxy's options at the chosen fidelity."""
         own = {name: chosen[PREFIX + name] for name in self.choices}
         changed = {name: value for name, value in own.items() if value != self.full[name]}
-        fidelity = options.fidelity.model_dump() | {n: v for n, v in changed.items() if n != "iterations"}
         iterations = {n: v for n, v in changed.items() if n == "iterations"}
-        return type(options).model_validate(options.model_dump() | iterations | {"fidelity": fidelity})
+        fidelity = options.fidelity.model_copy(update={n: v for n, v in changed.items() if n not in iterations})
+        return options.model_copy(update=iterations | {"fidelity": fidelity})
 
 
 def dimensions(plan: Plan) -> Dimensions:
