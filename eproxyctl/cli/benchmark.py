@@ -13,7 +13,7 @@ from eproxyctl.cli.failures import say
 from eproxyctl.cli.output import Format
 from eproxyctl.cli.progress import progress
 from eproxyctl.cli.validate import resolved
-from eproxyctl.errors import UsageError
+from eproxyctl.errors import EproxyError, UsageError
 
 if TYPE_CHECKING:
     from eproxyctl.engine.benchmarking import Bench
@@ -158,9 +158,17 @@ def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
     from eproxyctl.tasks.table import load
 
     own, metric = bench.spec.task.table, bench.task.metric
-    if own is None or not Path(own.path).exists() or Path(own.path).resolve() == (folder / TABLE).resolve():
+    if (
+        own is None
+        or own.metric not in (None, metric)
+        or not Path(own.path).exists()
+        or Path(own.path).resolve() == (folder / TABLE).resolve()
+    ):
         return
-    known = sorted(load(own, bench.space).metric.values())
+    try:
+        known = sorted(load(own, bench.space).metric.values())
+    except EproxyError:  # a table that a search would refuse is no reason to fail after the training
+        return
     best = known[-1] if bench.task.metric_goal == "maximize" else known[0]
     for record in records:
         if record[metric] is not None:

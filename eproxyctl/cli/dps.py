@@ -50,6 +50,8 @@ def dps(
 
     Example: eproxyctl dps specs/nasbench201.yaml --data DIR --trials 40
     """
+    from eproxyctl import dps as search
+
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
@@ -60,6 +62,10 @@ def dps(
     failed = 0
     for path in paths:
         plan = request.prepare(path)
+        if plan.spec.dps.prune and finalists > search.KEPT:
+            raise UsageError(
+                f"with dps.prune only the best {search.KEPT} are known: --finalists {finalists} is too many"
+            )
         folder = run or Path("runs") / plan.loaded.name / "dps"
         found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers, plan.spec.device), dask)
         failed += bad
@@ -107,6 +113,11 @@ def _tune(
             advance()
         try:
             if learns:
+                if storage:
+                    say(
+                        "--storage is for proxies whose settings are searched: this one learns here alone",
+                        style="yellow",
+                    )
                 found, trials = search.learn(evaluated, parts), 0
             else:
                 found, trials = _searched(evaluated, parts, names, folder, storage, finalists)

@@ -61,7 +61,11 @@ def result(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> s
         f"A proxy tuned by `eproxyctl dps` on {len(parts.training)} architectures of '{plan.space.kind}'.",
         f"Use it as `proxy: {RESULT}` in a spec; the architectures it was tuned on are then left out of correlations.",
         f"{_origin(plan, best, trials)} (seed {plan.spec.seed}). {plan.spec.dps.objective}, 95 % intervals:",
-        *(f"  {e.name:<18} training {_text(e.training)}  held-out {_text(e.held_out)}" for e in found if e.held_out),
+        *(
+            f"  {e.name:<18} training {_text(e.training)}  held-out {_text(e.held_out)}"
+            for i, e in enumerate(found)
+            if e.held_out or not i
+        ),
     ]
     return "".join(f"# {line}\n" for line in header) + stream.getvalue()
 

@@ -91,8 +91,11 @@ def _sizes(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entran
     for size in SIZES:
         estimates = [
             _estimate(search, ranked([getattr(rows[key], size) for key in keys], higher_is_better=True), keys)
+            if keys
+            else None
             for keys in (parts.training, parts.held_out)
         ]
+        assert estimates[0] is not None
         found.append(Entrant(size, estimates[0], estimates[1], None))
     return found
 

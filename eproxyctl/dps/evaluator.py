@@ -102,10 +102,12 @@ class Search:
         for line in lines:
             data = json.loads(line)
             slot = data["point"], data["key"]
-            if slot not in self._rows:
+            known = self._rows.get(slot)
+            if known is None or (known.status == "failed" and data["status"] != "failed"):
                 self._log.append(line)
                 self._rows[slot] = Row.from_json(data)
-                self._done()
+                if known is None:
+                    self._done()
 
     def _points(self, section: str) -> list[str]:
         return [digest(text) for text in sections([self.proxy(section)], self.plan.registry)]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -157,10 +158,13 @@ def explained(url: str) -> Iterator[None]:
 
 
 def _hidden(text: str, url: str) -> str:
-    """Without the URL and the password, as written and as meant."""
-    for secret in (url, _parsed(url).password):
-        if secret:
-            text = text.replace(str(secret), "***")
+    """Without the URL and its passwords, as written and as meant."""
+    parsed = _parsed(url)
+    words = [str(parsed.password)] if parsed.password else []
+    words += [str(value) for name, value in parsed.query.items() if "password" in name.lower()]
+    written = [how(word) for word in words for how in (str, quote, quote_plus)]
+    for secret in (url, parsed.render_as_string(hide_password=False), *written):
+        text = text.replace(secret, "***")
     return text
 
 

@@ -148,7 +148,7 @@ class Worker:
         proxy = self._proxies.get(section)
         if proxy is None:
             if len(self._proxies) >= MOST_PROXIES:
-                self._proxies.pop(next(iter(self._proxies)))
+                self._proxies.pop(next(iter(self._proxies)), None)  # threads of a Dask worker share it
             proxy = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
             self._proxies[section] = proxy
         return proxy

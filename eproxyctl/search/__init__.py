@@ -73,8 +73,8 @@ def explore(plan: Plan, evaluator: Evaluator, latencies: Latencies, store: Store
     else:
         source = Listing(_keys(plan), proposals, options.batch)
     late = False
-    for number, _ in enumerate(source.run(options.evaluations, evaluate), start=1):
-        late = number % options.batch == 0 and time.monotonic() > deadline
+    for _ in source.run(options.evaluations, evaluate):
+        late = len(source.finished()) % options.batch == 0 and time.monotonic() > deadline
         if late:
             break
     finished = source.finished()[: options.evaluations]

@@ -71,7 +71,7 @@ class Evaluator:
         return len({canonical for canonical, _ in self._rows})
 
     def score(self, keys: Sequence[str]) -> list[Row]:
-        """A row for each key; failed ones of an earlier run are tried again."""
+        """A row for each key; those that failed before and are proposed again are tried again."""
         canonical = {key: self.plan.space.canonical(key) for key in keys}
         lacking = {key: self._lacking(name) for key, name in canonical.items()}
         jobs = [Job(key, sections) for key, sections in lacking.items() if sections]
@@ -104,7 +104,7 @@ class Evaluator:
             canonical = self.plan.space.canonical(row.key)
             new = not any((canonical, point) in self._rows for point in self._points.values())
             known = self._rows.get((canonical, data["point"]))
-            if known is None or known.key != row.key:
+            if known is None or known.key != row.key or (known.status == "failed" and row.status != "failed"):
                 self._log.append(line)
                 self._rows[canonical, data["point"]] = row
             if new:

@@ -34,3 +34,12 @@ def load(path: str, *names: str) -> NDArray[Any] | None:
 def missing(path: str, name: str, other: str) -> DataError:
     """What to say of an archive without an array; `other` names what it should be saved with."""
     return DataError(f"{path} has no array '{name}'", hint=f"np.savez(path, {name}=…, {other}=…)")
+
+
+def class_numbers(path: str, labels: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Labels as they are, if there are any and they are classes. Raises DataError where they are not."""
+    if labels is not None and (
+        labels.dtype.kind not in "iu" or labels.ndim != 1 or not labels.size or labels.min() < 0
+    ):
+        raise DataError(f"{path}: 'labels' must be whole numbers from 0, one an example")
+    return labels

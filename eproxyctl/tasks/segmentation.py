@@ -82,7 +82,7 @@ class Folder(Options):
     masks: str = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        files = some(image_files(self.path), self.path)
+        files = [image for image, _ in self._files()]
         return [read(files[i]) for i in choose(len(files), n, generator, self.path)], None
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
@@ -108,7 +108,7 @@ class Folder(Options):
                 raise DataError(f"two masks for one image: {masks[name]} and {mask}", hint="remove one of them")
             masks[name] = mask
         inside = Path(self.masks).is_relative_to(self.path)
-        images = [image for image in images if not (inside and image.is_relative_to(self.masks))]
+        images = some([image for image in images if not (inside and image.is_relative_to(self.masks))], self.path)
         lacking = [image for image in images if image.relative_to(self.path).with_suffix("") not in masks]
         if lacking:
             more = f" (nor for {len(lacking) - 1} others)" if len(lacking) > 1 else ""

@@ -86,7 +86,7 @@ class Npz(Options):
         return _windows(self._sequences(), length, generator), labels
 
     def _labels(self) -> NDArray[Any] | None:
-        return archives.load(self.path, "labels", "y")
+        return archives.class_numbers(self.path, archives.load(self.path, "labels", "y"))
 
     def _sequences(self) -> NDArray[np.float64]:
         array = archives.load(self.path, "sequences", "x")

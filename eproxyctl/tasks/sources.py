@@ -105,8 +105,6 @@ class Npz(Options):
         images, labels = self._arrays()
         if labels is None:
             raise archives.missing(self.path, "labels", "images")
-        if labels.dtype.kind not in "iu" or labels.ndim != 1 or labels.min(initial=0) < 0:
-            raise DataError(f"{self.path}: 'labels' must be whole numbers from 0, one an image")
         for image, label in zip(images, labels, strict=True):
             yield flat(image), int(label)
 
@@ -127,7 +125,7 @@ class Npz(Options):
         if labels is None:  # `y` may as well be masks, or values to regress
             other = archives.load(self.path, "y")
             labels = other if other is not None and other.ndim == 1 and other.dtype.kind in "iu" else None
-        return labels
+        return archives.class_numbers(self.path, labels)
 
     def _arrays(self) -> tuple[Bytes, NDArray[Any] | None]:
         images, labels = self._images(), self._labels()

@@ -66,7 +66,7 @@ class Npz(Options):
 
     def labels(self) -> NDArray[Any] | None:
         """Of all, [N]."""
-        return archives.load(self.path, "labels", "y")
+        return archives.class_numbers(self.path, archives.load(self.path, "labels", "y"))
 
     def paths(self) -> tuple[str, ...]:
         return (self.path,)

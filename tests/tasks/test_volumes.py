@@ -52,7 +52,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "none": ({"images": X}, "no array 'volumes'"),
     "unlabelled": ({"volumes": X}, "no labels"),
     "count": ({"volumes": X, "labels": np.arange(7) % 2}, "8 volumes, but 7 labels"),
-    "fractions": ({"volumes": X, "labels": np.arange(8) % 2 + 0.5}, "whole numbers from 0, one a volume"),
+    "fractions": ({"volumes": X, "labels": np.arange(8) % 2 + 0.5}, "whole numbers from 0, one an example"),
     "one class": ({"volumes": X, "labels": np.zeros(8, int)}, "the volumes are all of one class"),
     "lonely": ({"volumes": X, "labels": np.array([0] * 7 + [1])}, "class '1' has one volume"),
     "constant": ({"volumes": 0 * X, "labels": np.arange(8) % 2}, "constant"),
