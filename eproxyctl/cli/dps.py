@@ -136,6 +136,7 @@ def _searched(
     """The result and its baselines, and how many trials there were."""
     from eproxyctl import dps as search
     from eproxyctl.engine.hosts import SharedStudy, Store
+    from eproxyctl.engine.study import Terms
 
     plan = evaluated.plan
     choices, encode = search.parameters(plan)
@@ -143,7 +144,7 @@ def _searched(
     name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
     store = Store(folder, storage, exchange)
     goals = search.goals(plan)
-    study = store.study(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode, goals=goals)
+    study = store.study(Terms(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode, goals=goals))
     best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
     if len(best) < total:
         say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")

@@ -13,7 +13,7 @@ import math
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from eproxyctl.contracts import Choice, Goal
 from eproxyctl.engine import rundir, storage
 from eproxyctl.engine.heart import Heart
 from eproxyctl.engine.samplers import NoneAdmitted
 from eproxyctl.engine.storage import POINT
-from eproxyctl.engine.study import MAX_REPEATS, Asked, DiscreteStudy, Finished, Values
+from eproxyctl.engine.study import MAX_REPEATS, Asked, DiscreteStudy, Finished, Terms, Values
 
 WORKER, ROWS = "worker", "rows"
 POLL, SETTLE = 0.5, 0.05
@@ -59,43 +58,17 @@ class Store:
     url: str | None
     rows: Rows
 
-    def study(
-        self,
-        name: str,
-        parameters: Mapping[str, tuple[Choice, ...]],
-        sampler: str,
-        seed: int,
-        encode: Callable[[Mapping[str, Choice]], str],
-        *,
-        admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
-        batch: int = 1,
-        goals: Sequence[Goal] = ("maximize",),
-    ) -> DiscreteStudy:
-        """The study of a name; see `DiscreteStudy`."""
+    def study(self, terms: Terms) -> DiscreteStudy:
+        """The study of these terms, begun or continued."""
         if self.url is None:
-            journal = storage.journal(self.folder / "study.journal")
-            return DiscreteStudy(
-                journal, name, parameters, sampler, seed, encode, admits=admits, batch=batch, goals=goals
-            )
-        return SharedStudy(self, name, parameters, sampler, seed, encode, admits=admits, batch=batch, goals=goals)
+            return DiscreteStudy(storage.journal(self.folder / "study.journal"), terms)
+        return SharedStudy(self, terms)
 
 
 class SharedStudy(DiscreteStudy):
     """Ask and tell beside other processes; see `DiscreteStudy`."""
 
-    def __init__(
-        self,
-        store: Store,
-        name: str,
-        parameters: Mapping[str, tuple[Choice, ...]],
-        sampler: str,
-        seed: int,
-        encode: Callable[[Mapping[str, Choice]], str],
-        *,
-        admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
-        batch: int = 1,
-        goals: Sequence[Goal] = ("maximize",),
-    ) -> None:
+    def __init__(self, store: Store, terms: Terms) -> None:
         assert store.url is not None
         self._url = store.url
         self._rows = store.rows
@@ -108,9 +81,8 @@ class SharedStudy(DiscreteStudy):
         self._swept = -math.inf
         self._repeats = 0
         self._ended = False
-        options = {"admits": admits, "batch": batch, "goals": goals, "created": self._take}
         with storage.explained(self._url):
-            super().__init__(self._database, name, parameters, sampler, seed, encode, **options)  # type: ignore[arg-type]
+            super().__init__(self._database, terms, self._take)
 
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""

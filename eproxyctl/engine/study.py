@@ -51,12 +51,12 @@ class Finished(Asked):
 Values = Sequence[tuple[float, ...]]
 
 
-class DiscreteStudy:
-    """Ask and tell over independent choices.
+@dataclass(frozen=True)
+class Terms:
+    """What a study draws, and how.
 
-    Args:
-        storage: where trials are kept.
-        name: of the study; another study in the same storage has another.
+    Attributes:
+        name: another study in the same storage has another.
         parameters: the choices, by name.
         sampler: one of SAMPLERS.
         seed: of all drawing.
@@ -64,37 +64,44 @@ class DiscreteStudy:
         admits: whether choices make a point at all; others are drawn anew, and leave no trial.
         batch: points drawn before any of them is told.
         goals: of each objective.
+    """
+
+    name: str
+    parameters: Mapping[str, tuple[Choice, ...]]
+    sampler: str
+    seed: int
+    encode: Callable[[Mapping[str, Choice]], str]
+    admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True
+    batch: int = 1
+    goals: Sequence[Goal] = ("maximize",)
+
+
+class DiscreteStudy:
+    """Ask and tell over independent choices.
+
+    Args:
+        storage: where trials are kept.
+        terms: of the study.
         created: called with each trial as soon as it is this process's, before its point is drawn.
     """
 
     def __init__(
-        self,
-        storage: BaseStorage,
-        name: str,
-        parameters: Mapping[str, tuple[Choice, ...]],
-        sampler: str,
-        seed: int,
-        encode: Callable[[Mapping[str, Choice]], str],
-        *,
-        admits: Callable[[Mapping[str, Choice]], bool] = lambda choices: True,
-        batch: int = 1,
-        goals: Sequence[Goal] = ("maximize",),
-        created: Callable[[FrozenTrial], None] = lambda trial: None,
+        self, storage: BaseStorage, terms: Terms, created: Callable[[FrozenTrial], None] = lambda trial: None
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._choices = dict(parameters)
+        self._choices = dict(terms.parameters)
         self._distributions: dict[str, BaseDistribution] = {
-            n: CategoricalDistribution(options) for n, options in parameters.items()
+            n: CategoricalDistribution(options) for n, options in terms.parameters.items()
         }
         self._study: Study = optuna.create_study(
             storage=storage,
-            study_name=name,
-            directions=list(goals),
-            sampler=Seeded(SAMPLERS[sampler], seed, self._distributions, admits, created),
+            study_name=terms.name,
+            directions=list(terms.goals),
+            sampler=Seeded(SAMPLERS[terms.sampler], terms.seed, self._distributions, terms.admits, created),
             load_if_exists=True,
         )
-        self._encode = encode
-        self._batch = batch
+        self._encode = terms.encode
+        self._batch = terms.batch
 
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""

@@ -16,7 +16,7 @@ from eproxyctl.engine.hosts import Store
 from eproxyctl.engine.latency import Latencies
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
-from eproxyctl.engine.study import Asked, DiscreteStudy, Values
+from eproxyctl.engine.study import Asked, DiscreteStudy, Terms, Values
 from eproxyctl.errors import SpecError, UsageError
 from eproxyctl.search.evaluator import Evaluator, scored_alone
 from eproxyctl.search.proposals import Listing, Proposals
@@ -88,14 +88,16 @@ def _study(plan: Plan, proposals: Proposals, store: Store, name: str) -> Discret
     options = plan.spec.search
     goals: tuple[Goal, ...] = ("maximize", "minimize") if options.against else ("maximize",)
     return store.study(
-        name,
-        plan.space.parameters(),
-        options.sampler,
-        plan.spec.seed,
-        proposals.point,
-        admits=proposals.admits,
-        batch=options.batch,
-        goals=goals,
+        Terms(
+            name,
+            plan.space.parameters(),
+            options.sampler,
+            plan.spec.seed,
+            proposals.point,
+            admits=proposals.admits,
+            batch=options.batch,
+            goals=goals,
+        )
     )
 
 

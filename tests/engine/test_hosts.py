@@ -19,6 +19,7 @@ WORKER = """\
 import json, sys, time
 from pathlib import Path
 from eproxyctl.engine import hosts, storage
+from eproxyctl.engine.study import Terms
 
 url, name, total, width, victim = sys.argv[1:]
 storage.INTERVAL, storage.GRACE, hosts.MAX_REPEATS = 1, 3, 8
@@ -62,7 +63,7 @@ Path(name + ".ready").touch()
 while not Path("go").exists():
     time.sleep(0.01)
 parameters = {"a": tuple(range(int(width))), "b": tuple(range(6)), "idle": (1, 2)}
-study = hosts.Store(folder, url, Rows()).study("s", parameters, "evolution", 0, encode, batch=2)
+study = hosts.Store(folder, url, Rows()).study(Terms("s", parameters, "evolution", 0, encode, batch=2))
 paid = len(list(study.run(int(total), evaluate)))
 found = [(one.number, one.point, one.value) for one in study.finished()[: int(total)]]
 print(json.dumps({"paid": paid, "found": found, "rows": rows}, sort_keys=True))

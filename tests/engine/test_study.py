@@ -12,7 +12,7 @@ import pytest
 from eproxyctl.contracts import Goal
 from eproxyctl.engine.samplers import SAMPLERS
 from eproxyctl.engine.storage import _Lines, journal
-from eproxyctl.engine.study import Asked, DiscreteStudy, Finished
+from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, Terms
 
 PARAMETERS = {"a": tuple(range(40)), "b": tuple(range(40)), "c": ("x", "y"), "idle": (1, 2, 3)}
 
@@ -46,7 +46,7 @@ def study(
     batch: int = 1,
 ) -> DiscreteStudy:
     goals: tuple[Goal, ...] = ("maximize", "minimize") if sampler == "nsga2" else ("maximize",)
-    return DiscreteStudy(journal(path), "s", parameters, sampler, seed, encode, batch=batch, goals=goals)  # type: ignore[arg-type]
+    return DiscreteStudy(journal(path), Terms("s", parameters, sampler, seed, encode, batch=batch, goals=goals))  # type: ignore[arg-type]
 
 
 def judge(sampler: str) -> Callable[[Sequence[Asked]], list[tuple[float, ...]]]:
@@ -112,14 +112,16 @@ def test_what_is_not_admitted_costs_nothing(tmp_path: Path, sampler: str) -> Non
     for folder in ("a", "b"):
         s = DiscreteStudy(
             journal(tmp_path / folder),
-            "s",
-            PARAMETERS,
-            sampler,
-            0,
-            encode,
-            admits=lambda choices: int(choices["a"]) % 2 == 1,
-            batch=3,
-            goals=goals,
+            Terms(
+                "s",
+                PARAMETERS,
+                sampler,
+                0,
+                encode,
+                admits=lambda choices: int(choices["a"]) % 2 == 1,
+                batch=3,
+                goals=goals,
+            ),
         )
         list(s.run(50, judge(sampler)))
         found.append(s.finished())
@@ -129,7 +131,9 @@ def test_what_is_not_admitted_costs_nothing(tmp_path: Path, sampler: str) -> Non
 
 
 def test_a_study_that_admits_nothing_ends(tmp_path: Path) -> None:
-    none = DiscreteStudy(journal(tmp_path / "b"), "s", PARAMETERS, "random", 0, encode, admits=lambda choices: False)
+    none = DiscreteStudy(
+        journal(tmp_path / "b"), Terms("s", PARAMETERS, "random", 0, encode, admits=lambda choices: False)
+    )
     assert list(none.run(20, values)) == []
     assert list(none.run(20, values)) == []
 
@@ -160,6 +164,6 @@ def test_evolution_finds_better_points_than_chance(tmp_path: Path) -> None:
 
     best = {}
     for sampler in ("evolution", "random"):
-        s = DiscreteStudy(journal(tmp_path / sampler), "s", wide, sampler, 0, ones)
+        s = DiscreteStudy(journal(tmp_path / sampler), Terms("s", wide, sampler, 0, ones))
         best[sampler] = max(f.value for f in s.run(100, lambda asked: [(float(a.point.count("1")),) for a in asked]))
     assert best["evolution"] > best["random"]
