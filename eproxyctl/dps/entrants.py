@@ -9,12 +9,11 @@ from eproxyctl.contracts import ProxyOptions, Readout
 from eproxyctl.dps.evaluator import Search, clean, goals
 from eproxyctl.engine import objectives
 from eproxyctl.engine.labelling import Split
+from eproxyctl.engine.results import SIZES
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.study import Finished
 from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
-
-SIZES = ("params", "macs")
 
 
 @dataclass(frozen=True)

@@ -110,13 +110,13 @@ class Search:
                     self._done()
 
     def _points(self, section: str) -> list[str]:
-        return [digest(text) for text in sections([self.proxy(section)], self.plan.registry)]
+        return [training_digest(text) for text in sections([self.proxy(section)], self.plan.registry)]
 
     def _members(self, section: str, keys: Sequence[str]) -> dict[str, list[Row]]:
         """By section, the rows of the proxies that score networks themselves."""
         proxy, registry = self.proxy(section), self.plan.registry
         wanted = sections([proxy], registry)
-        points = [digest(text) for text in wanted]
+        points = [training_digest(text) for text in wanted]
         lacking = {
             key: tuple(text for text, point in zip(wanted, points, strict=True) if (point, key) not in self._rows)
             for key in keys
@@ -124,7 +124,7 @@ class Search:
         jobs = (Job(key, texts) for key, texts in lacking.items() if texts)
         for job, outcomes in self._workers.results(self.plan.context, jobs):
             for text, outcome in zip(lacking[job.key], outcomes, strict=True):
-                point = digest(text)
+                point = training_digest(text)
                 self._log.append(outcome.row.to_json(point=point))
                 self._timings.append(timing(job.key, outcome.seconds, point=point))
                 self._rows[point, job.key] = outcome.row
@@ -224,7 +224,7 @@ class Exchange:
                 self.adopt(others.take())
 
 
-def digest(section: str) -> str:
+def training_digest(section: str) -> str:
     """A short name of a proxy's section, the read-out left out since it does not change the training."""
     data = json.loads(section)
     for name in ("readout", "provenance"):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from eproxyctl.ranking import STATISTICS, Floats, difference
+from eproxyctl.ranking.statistics import pearson
 
 REPEATS = 4
 """Ways of dividing the labels into folds, averaged over: with 20 labels one way tells little."""
@@ -41,10 +42,7 @@ def correlations(x: Floats, y: Floats) -> Floats:
     """[r] Spearman's ρ of the rows of two [r, n] arrays; NaN where one side is constant."""
     from scipy import stats
 
-    a, b = (stats.rankdata(side, axis=1) for side in (x, y))
-    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
-    with np.errstate(invalid="ignore"):
-        return np.asarray((a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)), dtype=np.float64)
+    return pearson(stats.rankdata(x, axis=1), stats.rankdata(y, axis=1))
 
 
 def lower_quantile(scores: Floats, metric: Floats) -> float:

@@ -7,7 +7,6 @@ at weight 1, bias 0. `default` is what `torch.nn` does when it builds the layer.
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import torch
 from torch import nn
@@ -15,8 +14,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from eproxyctl.contracts import Scheme
-
-SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 
 def generator(seed: int) -> torch.Generator:

@@ -92,7 +92,9 @@ class SearchOptions(Options):
     """Architecture search: which architectures are scored, in what order, and what they may cost."""
 
     evaluations: PositiveInt = Field(500, description="architectures scored in total")
-    minutes: PositiveFloat | None = Field(None, description="stop after this time; what is found then may differ")
+    minutes: PositiveFloat | None = Field(
+        None, description="stop after this time, between batches of its own; the result may differ"
+    )
     batch: PositiveInt = Field(8, description="architectures proposed at a time, and so scored in parallel")
     sampler: Literal["evolution", "tpe", "random", "nsga2"] = Field(
         "evolution", description="how architectures are proposed; nsga2: the best score for every size, see against"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -32,7 +33,7 @@ class ImagesTask(PictureTask, ClassificationTask):
 
     options: Options
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         return self.options.outputs or self.options.source.classes() or 10
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
+from eproxyctl.tasks import archives
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,14 @@ def hidden(path: Path) -> bool:
 def flat(image: Bytes) -> Bytes:
     """[H, W, 1] as [H, W], which is what a grey image is."""
     return image.squeeze(-1) if image.shape[2:] == (1,) else image
+
+
+def archived(path: str, beside: str) -> Bytes:
+    """`images` (or `x`) of a .npz file; `beside` names what it should be saved with. Raises DataError without them."""
+    images = archives.load(path, "images", "x")
+    if images is None:
+        raise archives.missing(path, "images", beside)
+    return check(images, path)
 
 
 def check(images: NDArray[np.generic], where: str, name: str = "images") -> Bytes:

@@ -18,7 +18,7 @@ from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
 from eproxyctl.tasks.meters import RSquared
 from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, check, choose, flat, read
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, flat, read
 from eproxyctl.tasks.splits import divide
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class Npz(Options):
     path: str = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        images = self._images()
+        images = archived(self.path, "values")
         return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
 
     def valued(self) -> Iterator[Valued]:
         """Each image and its value."""
-        images, values = self._images(), archives.load(self.path, "values", "y")
+        images, values = archived(self.path, "values"), archives.load(self.path, "values", "y")
         if values is None:
             raise archives.missing(self.path, "values", "images")
         if values.shape[1:] == (1,):
@@ -59,12 +59,6 @@ class Npz(Options):
 
     def paths(self) -> tuple[str, ...]:
         return (self.path,)
-
-    def _images(self) -> Bytes:
-        images = archives.load(self.path, "images", "x")
-        if images is None:
-            raise archives.missing(self.path, "images", "values")
-        return check(images, self.path)
 
 
 class Folder(Options):

@@ -17,7 +17,7 @@ from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
 from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, check, choose, flat, image_files, read, some
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, flat, image_files, read, some
 from eproxyctl.tasks.splits import divide
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Npz(Options):
     path: str = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        images = self._images()
+        images = archived(self.path, "masks")
         return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
-        for i, (image, mask) in enumerate(zip(self._images(), self._masks(), strict=True)):
+        for i, (image, mask) in enumerate(zip(archived(self.path, "masks"), self._masks(), strict=True)):
             yield f"{self.path}[{i}]", flat(image), mask
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
@@ -54,14 +54,8 @@ class Npz(Options):
     def paths(self) -> tuple[str, ...]:
         return (self.path,)
 
-    def _images(self) -> Bytes:
-        images = archives.load(self.path, "images", "x")
-        if images is None:
-            raise archives.missing(self.path, "images", "masks")
-        return check(images, self.path)
-
     def _masks(self) -> Bytes:
-        images, masks = self._images(), archives.load(self.path, "masks", "y")
+        images, masks = archived(self.path, "masks"), archives.load(self.path, "masks", "y")
         if masks is None:
             raise archives.missing(self.path, "masks", "images")
         if masks.shape[3:] == (1,):

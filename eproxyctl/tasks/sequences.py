@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,12 +41,12 @@ class SequencesTask(ClassificationTask):
 
     options: Options
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         channels, length = self.options.source.shape()
         return channels, self.options.length or length
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         return self.options.outputs or self.options.source.classes() or 10
 

@@ -18,7 +18,7 @@ from eproxyctl.contracts import Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.cifar import Cifar10
-from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, check, choose, flat, hidden, image_files, read, some
+from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, archived, choose, flat, hidden, image_files, read, some
 
 UNLABELLED = "use digits, cifar10, an npz with labels, or a folder with one subfolder a class"
 
@@ -109,16 +109,10 @@ class Npz(Options):
             yield flat(image), int(label)
 
     def pictures(self) -> Iterator[Bytes]:
-        return map(flat, self._images())
+        return map(flat, archived(self.path, "labels"))
 
     def paths(self) -> tuple[str, ...]:
         return (self.path,)
-
-    def _images(self) -> Bytes:
-        images = archives.load(self.path, "images", "x")
-        if images is None:
-            raise archives.missing(self.path, "images", "labels")
-        return check(images, self.path)
 
     def _labels(self) -> NDArray[Any] | None:
         labels = archives.load(self.path, "labels")
@@ -128,7 +122,7 @@ class Npz(Options):
         return archives.class_numbers(self.path, labels)
 
     def _arrays(self) -> tuple[Bytes, NDArray[Any] | None]:
-        images, labels = self._images(), self._labels()
+        images, labels = archived(self.path, "labels"), self._labels()
         if labels is not None and len(labels) != len(images):
             raise DataError(f"{self.path}: {len(images)} images, but {len(labels)} labels")
         return images, labels

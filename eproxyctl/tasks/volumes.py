@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -94,11 +95,11 @@ class VolumesTask(ClassificationTask):
 
     options: Options
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         return self.options.source.volumes().shape[1:]
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         if self.options.outputs:
             return self.options.outputs

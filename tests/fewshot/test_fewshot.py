@@ -104,9 +104,9 @@ def test_a_model_is_data_and_predicts_the_same_to_the_last_bit(
 ) -> None:
     features, _, choice = learned
     assert isinstance(choice.model, GaussianProcess)
-    path, yaml = tmp_path / "model.yaml", YAML(typ="safe")
-    yaml.dump(choice.model_dump(mode="json"), path)
-    again = Choice.model_validate_json(json.dumps(yaml.load(path)))
+    path, safe = tmp_path / "model.yaml", YAML(typ="safe")
+    safe.dump(choice.model_dump(mode="json"), path)
+    again = Choice.model_validate_json(json.dumps(safe.load(path)))
     assert again == choice
     assert np.array_equal(again.model.predict(features), choice.model.predict(features))
     assert "!!" not in path.read_text()
