@@ -16,6 +16,8 @@ from eproxyctl.cli.validate import resolved
 from eproxyctl.errors import EproxyError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eproxyctl.engine.benchmarking import Bench
     from eproxyctl.engine.trainee import TrainedRow
 
@@ -87,7 +89,7 @@ def benchmark(
         say(f"table: {folder / benchmarking.TABLE}", always=False)
         if architecture:
             _compare(bench, folder, records)
-        say(f"next: {_next(bench, path, folder, records, save=save)}", always=False)
+        say(f"next: {_next(bench, (path, *request.flags), folder, records, save=save)}", always=False)
     if len(paths) > 1:
         output.write(summary, chosen, out, title="Metric by spec")
     if failed:
@@ -176,19 +178,19 @@ def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
             say(f"{metric} {record[metric]:g}; {beside}", always=False)
 
 
-def _next(bench: Bench, path: Path, folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
+def _next(bench: Bench, spec: Sequence[object], folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
     from eproxyctl.engine.benchmarking import TABLE, weights
 
     own, metric = bench.spec.task.table, bench.task.metric
     best = _ranked(bench, records)[0]
     if save and best["status"] == "ok":
         file = weights(folder, best["key"])
-        return common.command("export", "--spec", path, "--architecture", best["key"], "--weights", file)
+        return common.command("export", "--spec", *spec, "--architecture", best["key"], "--weights", file)
     known = sum(record["status"] == "ok" for record in records)
     if known < ENOUGH:
-        return common.command("benchmark", path, "--architectures", 20)
+        return common.command("benchmark", *spec, "--architectures", 20)
     changes = [f"dps.architectures={known}"] if known < bench.spec.dps.architectures else []
     if own is None or Path(own.path).resolve() != (folder / TABLE).resolve():
         changes += [f"task.table.path={folder / TABLE}", f"task.table.metric={metric}"]
         changes += ["task.table.goal=minimize"] if bench.task.metric_goal == "minimize" else []
-    return common.command("dps", path, *(word for change in changes for word in ("--set", change)))
+    return common.command("dps", *spec, *(word for change in changes for word in ("--set", change)))

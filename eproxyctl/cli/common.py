@@ -114,6 +114,10 @@ Run = Annotated[
 ]
 
 
+CARRIED = ("space", "task", "train", "seed", "device")
+"""Sections whose --set the next command needs too."""
+
+
 @dataclass(frozen=True)
 class Request:
     """The plugins and overrides of one command."""
@@ -122,6 +126,8 @@ class Request:
     sources: plugins.Sources
     overrides: tuple[Override, ...]
     data: tuple[Path, ...]
+    flags: tuple[str, ...]
+    """What the next command needs too, as it is written after its spec."""
 
     def overriding(self, flag: str, path: str, value: object) -> Request:
         """With one more override, where a flag was given."""
@@ -185,7 +191,13 @@ def request(
     if device is not None:
         overrides.append(Override("--device", "device", device))
     registry, sources = open_plugins(folders, no_plugins)
-    return Request(registry, sources, tuple(overrides), tuple(data or ()))
+    named = {"seed": seed, "device": device}
+    changes = [text for text in sets or () if text.partition("=")[0].partition(".")[0].strip() in CARRIED]
+    changes += [f"{name}={value}" for name, value in named.items() if value is not None]
+    pairs = [("--data", data or ()), ("--plugins", folders or ()), ("--set", changes)]
+    flags = [word for flag, values in pairs for value in values for word in (flag, str(value))]
+    flags += ["--no-plugins"] if no_plugins else []
+    return Request(registry, sources, tuple(overrides), tuple(data or ()), tuple(flags))
 
 
 def command(*words: object) -> str:

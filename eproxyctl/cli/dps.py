@@ -74,7 +74,7 @@ def dps(
         summary += [{"spec": plan.loaded.name, **record} for record in report.records(plan, found)]
         for note in report.notes(found):
             say(f"{plan.loaded.name}: {note}")
-        use = (path, "--set", f"proxy={folder / report.RESULT}")
+        use = (path, *request.flags, "--set", f"proxy={folder / report.RESULT}")
         rank = common.command("score", *use, "--run", folder.parent / "tuned")
         say(f"result: {folder / report.RESULT}", always=False)
         say(f"next: {common.command('search', *use)}", always=False)

@@ -74,7 +74,7 @@ def search(
             title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
             output.write(records[:top], chosen, out, title=title)
         summary += [{"spec": plan.loaded.name, **record} for record in records[:1]]
-        _say_more(plan, path, found, records, folder)
+        _say_more(plan, (path, *request.flags), found, records, folder)
         failed = failed or any(row.status == "failed" for row in found.rows)
     if len(paths) > 1:
         output.write(summary, chosen, out, title="The best of each spec")
@@ -164,7 +164,9 @@ def _head(plan: Plan) -> dict[str, Any]:
     return section | ({"outputs": plan.context.outputs} if "outputs" in section else {})
 
 
-def _say_more(plan: Plan, path: Path, found: Found, records: Sequence[dict[str, Any]], folder: Path) -> None:
+def _say_more(
+    plan: Plan, spec: Sequence[object], found: Found, records: Sequence[dict[str, Any]], folder: Path
+) -> None:
     """On stderr: why it ended early, the winner in its usual notation, how long it took, and what comes next."""
     from eproxyctl.engine.rundir import lines
     from eproxyctl.engine.streaming import TIMINGS
@@ -180,7 +182,7 @@ def _say_more(plan: Plan, path: Path, found: Found, records: Sequence[dict[str, 
     say(f"scoring took {seconds:,.0f} s of one core in all; every architecture: {folder / TOP}", always=False)
     if plan.task.metric and best:
         kept = Path("runs") / plan.loaded.name / "best"
-        train = common.command("benchmark", path, "--architecture", best, "--save", "--run", kept)
+        train = common.command("benchmark", *spec, "--architecture", best, "--save", "--run", kept)
         say(f"next: {train}", always=False)
     or_else = "or, without training it" if plan.task.metric else "next"
     say(f"{or_else}: {common.command('export', folder, '--top', 1)}", always=False)

@@ -59,7 +59,9 @@ def test_the_road_from_digits_to_one_prediction(cli: Cli, monkeypatch: pytest.Mo
     for package in ("safetensors", "sklearn"):
         pytest.importorskip(package)
     monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda self: True))
-    small = ("--set", "space.channels=2", "--set", "space.cells=1", "--set", "train.images=40", "--epochs", "1")
+    small = ["--set", "space.channels=2", "--set", "space.cells=1", "--set", "train.images=40"]
+    carried = ["--data", "here", *small, "--set", "seed=3"]
+    epochs = ("--epochs", "1")  # how the first ones were trained is no part of what comes next
 
     def follow(*args: object) -> list[str]:
         result = cli(*args)
@@ -68,16 +70,16 @@ def test_the_road_from_digits_to_one_prediction(cli: Cli, monkeypatch: pytest.Mo
         return shlex.split(line.removeprefix("next: "))[1:]
 
     assert follow("init") == ["benchmark", "spec.yaml"]
-    tune = follow("benchmark", "spec.yaml", *small, "-n", 7)
-    assert tune == ["dps", "spec.yaml", "--set", "dps.architectures=7"]
-    search = follow(*tune, *small[:4])
-    assert search == ["search", "spec.yaml", "--set", "proxy=runs/spec/dps/proxy.yaml"]
-    train = follow(*search, *small[:4], "-n", 3)
-    assert train[0] == "benchmark"
+    tune = follow("benchmark", "spec.yaml", "--data", "here", *small, "--seed", "3", *epochs, "-n", 7)
+    assert tune == ["dps", "spec.yaml", *carried, "--set", "dps.architectures=7"]
+    search = follow(*tune)
+    assert search == ["search", "spec.yaml", *carried, "--set", "proxy=runs/spec/dps/proxy.yaml"]
+    train = follow(*search, "-n", 3)
+    assert train[: 2 + len(carried)] == ["benchmark", "spec.yaml", *carried]
     assert "--save" in train
-    export = follow(*train, *small)
-    assert export[0] == "export"
-    assert "runs/spec/export/network.py says how" in cli(*export, *small[:4]).stderr
+    export = follow(*train, *epochs)
+    assert export[: 3 + len(carried)] == ["export", "--spec", "spec.yaml", *carried]
+    assert "runs/spec/export/network.py says how" in cli(*export).stderr
     network = runpy.run_path("runs/spec/export/network.py")["Network"]()
     from safetensors.torch import load_file
 
