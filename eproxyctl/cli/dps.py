@@ -50,8 +50,6 @@ def dps(
 
     Example: eproxyctl dps specs/nasbench201.yaml --data DIR --trials 40
     """
-    from eproxyctl import dps as search
-
     request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
@@ -62,6 +60,8 @@ def dps(
     failed = 0
     for path in paths:
         plan = request.prepare(path)
+        from eproxyctl import dps as search  # what is wrong with a spec is said without waiting for Optuna
+
         if plan.spec.dps.prune and finalists > search.KEPT:
             raise UsageError(
                 f"with dps.prune only the best {search.KEPT} are known: --finalists {finalists} is too many"
