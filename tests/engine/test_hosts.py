@@ -21,7 +21,7 @@ from pathlib import Path
 from eproxyctl.engine import hosts, storage
 from eproxyctl.engine.study import Terms
 
-url, name, total, width, victim = sys.argv[1:]
+url, name, total, width, victim, awaited = sys.argv[1:]
 storage.INTERVAL, storage.GRACE, hosts.MAX_REPEATS = 1, 3, 8
 folder = Path(name)
 folder.mkdir(exist_ok=True)
@@ -54,6 +54,8 @@ def encode(choices):
 def evaluate(asked):
     if victim == "evaluating" and len(drawn) > 3:
         dies(asked[0].point)
+    while not victim and not all(Path(one).exists() for one in awaited.split()):
+        time.sleep(0.02)
     time.sleep(0.02)
     rows.update((one.point, json.dumps([one.point, name])) for one in asked)
     return [(float(one.choices["a"]),) for one in asked]
@@ -70,8 +72,11 @@ print(json.dumps({"paid": paid, "found": found, "rows": rows}, sort_keys=True))
 """
 
 
-def work(folder: Path, url: str, name: str, total: int, width: int = 6, victim: str = "") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORKER, url, name, str(total), str(width), victim]
+def work(
+    folder: Path, url: str, name: str, total: int, width: int = 6, victim: str = "", awaited: str = ""
+) -> subprocess.Popen[str]:
+    """A process that works on the study; it evaluates nothing before the files ``awaited`` are there."""
+    command = [sys.executable, "-c", WORKER, url, name, str(total), str(width), victim, awaited]
     return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -104,7 +109,7 @@ def test_the_points_of_killed_processes_are_done_by_others(tmp_path: Path, datab
     """Of four processes one is killed while it evaluates and one while it draws; all four make the tables at once."""
     url = database("killed")
     victims = {stage: work(tmp_path, url, stage, 12, victim=stage) for stage in ("evaluating", "drawing")}
-    living = [work(tmp_path, url, name, 12) for name in ("a", "b")]
+    living = [work(tmp_path, url, name, 12, awaited="drawing.mark evaluating.mark") for name in ("a", "b")]
     together(tmp_path, 4)
     kill_at(victims["drawing"], tmp_path / "drawing.mark")
     lost = kill_at(victims["evaluating"], tmp_path / "evaluating.mark")
