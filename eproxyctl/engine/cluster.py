@@ -103,7 +103,7 @@ class Cluster(Workers):
             raise UsageError("--dask needs Dask", hint="pip install 'eproxyctl[distributed]'") from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         if self.address == LOCAL:
-            return Client(LocalCluster(n_workers=max(1, self.count), threads_per_worker=1, dashboard_address=None))
+            return Client(LocalCluster(n_workers=max(1, self.count), threads_per_worker=1, dashboard_address=":0"))
         try:
             client = Client(self.address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -114,21 +115,16 @@ class Job:
 
     def prepare(self, context: Context) -> None:
         """Read what a process reads once."""
-        _worker(context)
+        _OWN.worker(context)
 
     def run(self, context: Context) -> tuple[Outcome[Row], ...]:
         """Score it with each proxy, in their order. What goes wrong is in the rows."""
-        return tuple(_worker(context).outcomes(self))
+        return tuple(_OWN.worker(context).outcomes(self))
 
     def died(self, cause: str) -> tuple[Outcome[Row], ...]:
         """The rows where it killed every process it was tried in."""
         row = Row(self.key, "", "failed", cause=cause, hint=f"{MEMORY} or a smaller proxy.fidelity")
         return (Outcome(row, 0.0),) * len(self.proxies)
-
-
-@lru_cache(maxsize=4)
-def _worker(context: Context) -> Worker:
-    return Worker(context)
 
 
 class Worker:
@@ -148,7 +144,7 @@ class Worker:
         proxy = self._proxies.get(section)
         if proxy is None:
             if len(self._proxies) >= MOST_PROXIES:
-                self._proxies.pop(next(iter(self._proxies)), None)  # threads of a Dask worker share it
+                del self._proxies[next(iter(self._proxies))]
             proxy = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
             self._proxies[section] = proxy
         return proxy
@@ -224,6 +220,16 @@ class Worker:
         # weights) never meets another.
         network = materialise(lambda: self.space.build(key, shape, outputs, fidelity, pruned=pruned))
         return proxy.score(network, batches, Seed.of(self.context.seed, canonical, repeat))
+
+
+class _Own(threading.local):
+    """What a thread keeps to itself: proxies hold what they drew, and threads of a Dask worker share a process."""
+
+    def __init__(self) -> None:
+        self.worker = lru_cache(maxsize=4)(Worker)
+
+
+_OWN = _Own()
 
 
 def _tensors(minibatch: Minibatch, device: str) -> Batches:

@@ -90,11 +90,24 @@ def rows(folder: str) -> bytes:
     return Path(folder, "rows.jsonl").read_bytes()
 
 
-def test_a_local_cluster_gives_the_same_rows_and_says_nothing(tiny: Path, cli: Cli) -> None:
-    cli("score", tiny, "--run", "here")
-    result = run(tiny, "--run", "there", "--dask", "local", "--workers", "2")
+def test_the_same_rows_from_processes_and_from_threads_and_processes_of_dask(
+    tiny: Path, cli: Cli, start: Start
+) -> None:
+    """Several proxies, one of which keeps what it drew: threads of a worker must not meet in it."""
+    several = (
+        "--set",
+        "proxy=[eproxy, {kind: eproxy, inputs: noise, label: noise}]",
+        "--set",
+        "space.architectures={sample: 10}",
+    )
+    places = {"one": ("--workers", "1"), "two": ("--workers", "2"), "threads": ("--dask", start(4))}
+    for folder, place in places.items():
+        result = cli("score", tiny, *several, *place, "--run", folder)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert rows(folder) == rows("one")
+    result = run(tiny, *several, "--run", "local", "--dask", "local", "--workers", "2")
     assert (result.returncode, result.stderr) == (0, "")
-    assert rows("there") == rows("here")
+    assert rows("local") == rows("one")
 
 
 def test_threads_and_processes_give_the_same_rows(tiny: Path, cli: Cli, start: Start) -> None:
