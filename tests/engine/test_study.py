@@ -7,10 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState
 
 from eproxyctl.contracts import Goal
-from eproxyctl.engine.samplers import SAMPLERS
+from eproxyctl.engine.samplers import SAMPLERS, NoneAdmitted, Seeded
 from eproxyctl.engine.storage import _Lines, journal
 from eproxyctl.engine.study import Asked, DiscreteStudy, Finished, Terms
 
@@ -136,6 +139,17 @@ def test_a_study_that_admits_nothing_ends(tmp_path: Path) -> None:
     )
     assert list(none.run(20, values)) == []
     assert list(none.run(20, values)) == []
+
+
+def test_a_point_queued_again_is_given_out_though_nothing_new_is_admitted() -> None:
+    """As the point of a process that died is, once the living have seen all that the limits admit."""
+    space = {name: CategoricalDistribution(options) for name, options in PARAMETERS.items()}
+    point = {name: options[0] for name, options in PARAMETERS.items()}
+    study = optuna.create_study(sampler=Seeded(SAMPLERS["random"], 0, space, admits=lambda choices: False))
+    study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING, params=point, distributions=space))
+    assert study.ask(space).params == point
+    with pytest.raises(NoneAdmitted):
+        study.ask(space)
 
 
 def test_the_total_counts_and_seeds_differ(tmp_path: Path) -> None:
