@@ -114,7 +114,8 @@ class Shared:
             if point is not None and outcome.row.status != "failed":
                 self._known.setdefault((outcome.row.canonical, text), self._rows.start(job.key, point))
         seconds = sum(outcome.seconds for outcome in outcomes)
-        self._pace.done(seconds, trained=job.key in self._first, drawn=job.key in self._drawn)
+        fresh = any(outcome.fresh for outcome in outcomes)
+        self._pace.done(seconds, trained=job.key in self._first, drawn=job.key in self._drawn, fresh=fresh)
 
     def _next(self, pending: Iterator[Job]) -> Iterator[Job]:
         """Jobs to start, with the rows that need no scoring; those equal to one under way are held back."""

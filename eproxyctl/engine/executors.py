@@ -40,10 +40,11 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """A row of one architecture, and the seconds it took."""
+    """A row of one architecture, and the seconds it took; `fresh`: with what its worker did for the first time."""
 
     row: R
     seconds: float
+    fresh: bool = False
 
 
 class Job(Protocol[C_contra, R_co]):

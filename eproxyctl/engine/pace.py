@@ -33,24 +33,22 @@ class Pace:
         """So many networks are to be trained, and so many rows to be taken over."""
         self._trained, self._equal = trained, equal
 
-    def done(self, seconds: float, *, trained: bool, drawn: bool = False) -> None:
+    def done(self, seconds: float, *, trained: bool, drawn: bool = False, fresh: bool = False) -> None:
         """A job is done.
 
         Args:
             seconds: it took in its worker.
             trained: a network was trained.
             drawn: it was drawn at random.
+            fresh: it was the first of its worker, and took what does not come again.
         """
-        if trained:
-            self._trained -= 1
-            (self._drawn if drawn else self._in_order).append(seconds)
-        else:
-            self._equal -= 1
-            self._equals.append(seconds)
-        if self._started is None:
-            self._started = self._clock()  # what came before, the start of the workers, does not come again
-        else:
-            self._busy += seconds
+        self._trained -= trained
+        self._equal -= not trained
+        if fresh or self._started is None:
+            self._started, self._busy = self._clock(), 0.0
+            return
+        self._busy += seconds
+        (self._equals if not trained else self._drawn if drawn else self._in_order).append(seconds)
 
     def left(self) -> float | None:
         """Seconds; None while nothing is known."""

@@ -138,6 +138,7 @@ class Worker:
         self.batches = {ask: _tensors(minibatch, context.device) for ask, minibatch in context.minibatches}
         self._proxies: dict[str, Proxy] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
+        self._used = False
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section; the last few are kept, with what they drew once."""
@@ -153,8 +154,9 @@ class Worker:
         """Score one architecture with each proxy, each with a network of its own."""
         for section, equal in zip_longest(job.proxies, job.equals):
             started = time.perf_counter()
-            row = self._row(job.key, section, equal)
-            yield Outcome(row, time.perf_counter() - started)
+            row, fresh = self._row(job.key, section, equal), not self._used
+            self._used = True
+            yield Outcome(row, time.perf_counter() - started, fresh)
 
     def _row(self, key: str, section: str, equal: Row | None) -> Row:
         canonical, size = "", None
