@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eproxyctl.engine.results import SIZES, Results
+from eproxyctl.engine.results import Results
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, difference, estimate, ranked
 
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def compare(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Comparison:
-    """Compare every column of the runs, and the size columns.
+    """Compare every column of the runs, and the baselines.
 
     Args:
         runs: by the name that they are called in the result.
@@ -86,8 +86,8 @@ def _shared(runs: Mapping[str, Results]) -> tuple[list[str], int]:
 
 
 def _columns(runs: Mapping[str, Results], keys: Sequence[str]) -> dict[str, Floats]:
-    """Every column, higher is better; the sizes, which all runs share, once."""
-    own = [(run, name) for run, results in runs.items() for name in results.columns if name not in SIZES]
+    """Every column, higher is better; the sizes and other baselines, which runs share, once."""
+    own = [(run, name) for run, results in runs.items() for name in results.columns if name not in results.baselines]
     several = {name for _, name in own if sum(other == name for _, other in own) > 1}
     found = {}
     for run, name in own:
@@ -95,8 +95,9 @@ def _columns(runs: Mapping[str, Results], keys: Sequence[str]) -> dict[str, Floa
         title = f"{run}: {name}" if name in several or name == "score" else name
         values = [results.columns[name].get(key) for key in keys]
         found[title] = ranked(values, higher_is_better=results.higher_is_better[name])
-    first = next(iter(runs.values()))
-    for name in SIZES:
-        if name not in found:
-            found[name] = ranked([first.columns[name].get(key) for key in keys], higher_is_better=True)
+    for results in runs.values():
+        for name in results.baselines:
+            if name not in found:
+                values = [results.columns[name].get(key) for key in keys]
+                found[name] = ranked(values, higher_is_better=results.higher_is_better[name])
     return found

@@ -76,6 +76,11 @@ class TaskOptions(Options):
     """What every task's section of a spec has."""
 
     table: TableOptions | None = None
+    baselines: Mapping[str, TableOptions] = Field(
+        {},
+        description="what else is known of architectures, by name: columns beside params and macs, such as "
+        "{12 epochs: {path: early.csv}}",
+    )
 
 
 class Task(ABC):

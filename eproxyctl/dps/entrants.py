@@ -11,6 +11,7 @@ from eproxyctl.engine import objectives
 from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.results import SIZES
 from eproxyctl.engine.rows import Row
+from eproxyctl.engine.scoring import beside
 from eproxyctl.engine.study import Finished
 from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
@@ -50,7 +51,7 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
     spec = clean(plan.proxy.options)
     found.append(_entrant(search, "proxy of the spec", spec, parts.training, parts.held_out))
     rows = {row.key: row for row in search.rows(spec.model_dump_json(), [*parts.training, *parts.held_out])}
-    return found + _sizes(search, parts, rows)
+    return found + _baselines(search, parts, rows)
 
 
 def compete(search: Search, parts: Split, best: Sequence[Finished]) -> list[tuple[Finished, Readout | None]]:
@@ -85,7 +86,7 @@ def _repeated(search: Search, section: str) -> str:
     return options.model_copy(update={"repeats": max(search.plan.spec.dps.seeds, options.repeats)}).model_dump_json()
 
 
-def _sizes(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entrant]:
+def _baselines(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entrant]:
     found = []
     for size in SIZES:
         estimates = [
@@ -96,7 +97,16 @@ def _sizes(search: Search, parts: Split, rows: Mapping[str, Row]) -> list[Entran
         ]
         assert estimates[0] is not None
         found.append(Entrant(size, estimates[0], estimates[1], None))
+    for name in search.plan.baselines:
+        both = [_baseline(search, name, keys) if keys else None for keys in (parts.training, parts.held_out)]
+        assert both[0] is not None
+        found.append(Entrant(name, both[0], both[1], None))
     return found
+
+
+def _baseline(search: Search, name: str, keys: Sequence[str]) -> Estimate:
+    statistic = objectives.statistic(search.plan.spec.dps.objective)
+    return estimate(statistic, *beside(search.plan, name, keys), seed=search.plan.spec.seed)
 
 
 def learn(search: Search, parts: Split) -> list[Entrant]:
@@ -116,7 +126,7 @@ def learn(search: Search, parts: Split) -> list[Entrant]:
         if kind_of(member) not in SIZES:
             found.append(_entrant(search, _name(member), clean(member), parts.training, parts.held_out))
         rows = {row.key: row for row in search.rows(text, everything)}
-    return found + _sizes(search, parts, rows)
+    return found + _baselines(search, parts, rows)
 
 
 def _name(options: ProxyOptions) -> str:

@@ -69,7 +69,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
         sources,
         tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
         spec.space.model_dump_json(exclude={"architectures"}),
-        spec.task.model_dump_json(exclude={"table"}),
+        spec.task.model_dump_json(exclude={"table", "baselines"}),
         spec.train.model_dump_json(exclude=set(WHICH)),
         spec.seed,
         spec.device,
@@ -84,7 +84,7 @@ def identity(bench: Bench) -> dict[str, Any]:
     """What makes two runs the same; which architectures and the metric table that may be there do not count."""
     parts = {
         "space": bench.spec.space.model_dump(mode="json", exclude={"architectures"}),
-        "task": bench.spec.task.model_dump(mode="json", exclude={"table"}),
+        "task": bench.spec.task.model_dump(mode="json", exclude={"table", "baselines"}),
         "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
     }
     return sections_identity(parts, bench.spec, bench.task, bench.origins)

@@ -37,6 +37,7 @@ class Plan:
     task: Task
     proxies: tuple[Proxy, ...]
     table: Table | None
+    baselines: Mapping[str, Table]
     context: Context
     origins: tuple[Origin, ...]
 
@@ -70,8 +71,10 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
     proxies: list[Proxy] = [registry.create("proxy", options) for options in spec.proxies]
-    _distinct([label(proxy) for proxy in proxies])
+    labels = [label(proxy) for proxy in proxies]
+    _distinct([*(labels if len(labels) > 1 else ()), *spec.task.baselines])
     table = load(spec.task.table, space) if spec.task.table else None
+    baselines = {name: load(options, space) for name, options in spec.task.baselines.items()}
     check_device(spec.device)
     from eproxyctl.networks.size import count
 
@@ -93,7 +96,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
     origins = tuple(sorted(used, key=lambda origin: origin.name))
-    return Plan(loaded, registry, space, task, tuple(proxies), table, context, origins)
+    return Plan(loaded, registry, space, task, tuple(proxies), table, baselines, context, origins)
 
 
 def label(proxy: Proxy) -> str:
@@ -101,15 +104,16 @@ def label(proxy: Proxy) -> str:
     return proxy.options.label or proxy.kind
 
 
-def _distinct(labels: Sequence[str]) -> None:
-    for name in labels if len(labels) > 1 else ():
+def _distinct(columns: Sequence[str]) -> None:
+    """Of several proxies, and of baselines."""
+    for name in columns:
         if name in TAKEN:
             raise SpecError(
-                f"a proxy's column would be called '{name}', as one that every run has",
-                hint="leave that proxy out, or give it a label of its own",
+                f"a column would be called '{name}', as one that every run has",
+                hint="leave that proxy out, or give it a label of its own; baselines are called as the spec has them",
             )
-        if labels.count(name) > 1:
-            raise SpecError(f"{labels.count(name)} proxies are called '{name}'", hint="give each a label of its own")
+        if columns.count(name) > 1:
+            raise SpecError(f"{columns.count(name)} columns are called '{name}'", hint="give each proxy its own label")
 
 
 def minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[Ask, Minibatch], ...]:
@@ -154,12 +158,13 @@ def check_rank(spec: Spec, space: Space, task: Task) -> None:
 def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """What makes two runs the same, by part, so that a refusal can say what changed.
 
-    Paths do not count, the content of what they lead to does; nor do samples, trials, workers and output.
+    Paths do not count, the content of what they lead to does; nor do samples, trials, baselines, workers and output.
     """
     spec = plan.spec
     whole = spec.model_dump(mode="json")
     parts: dict[str, Any] = {section: whole[section] for section in SECTIONS}
     parts["space"].pop("architectures", None)
+    parts["task"].pop("baselines")
     digest = sections_identity(parts, spec, plan.task, plan.origins)
     digest["table"] = plan.table.sha256[:16] if plan.table else ""
     return digest | (extra or {})

@@ -1,7 +1,7 @@
 """What a finished run leaves for other commands: its scores as a table, and what the columns mean.
 
-scores.csv     key, a column for each proxy, params, macs, metric
-scores.json    which way each column goes, the metric's goal and table, keys that a proxy was tuned on
+scores.csv     key, a column for each proxy, params, macs, each baseline of the task, metric
+scores.json    which way each column goes, which are baselines, the metric's goal and table, keys a proxy was tuned on
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Results:
 
     Attributes:
         columns: name → key → score, None where the architecture has none.
+        baselines: those of them that are no proxy's; the sizes first.
         higher_is_better: of each column.
         metric: key → metric, as the table has it.
         goal: `maximize` or `minimize`.
@@ -40,6 +41,7 @@ class Results:
     """
 
     columns: Mapping[str, Mapping[str, float | None]]
+    baselines: Sequence[str]
     higher_is_better: Mapping[str, bool]
     metric: Mapping[str, float]
     goal: str
@@ -56,11 +58,12 @@ def write(plan: Plan, found: Found, folder: Path, tuned: Sequence[str]) -> None:
     named = names(plan)
     meaning = {
         "columns": {name: proxy.higher_is_better for name, proxy in zip(named, plan.proxies, strict=True)},
+        "baselines": {name: table.goal == "maximize" for name, table in plan.baselines.items()},
         "goal": plan.task.goal,
         "table": plan.table.sha256 if plan.table else "",
         "tuned": list(tuned),
     }
-    rundir.write(folder / SCORES, _lines(plan, found, ["key", *named, *SIZES, "metric"]))
+    rundir.write(folder / SCORES, _lines(plan, found, ["key", *named, *SIZES, *plan.baselines, "metric"]))
     rundir.write(folder / MEANING, json.dumps(meaning, indent=1) + "\n")
 
 
@@ -72,7 +75,9 @@ def _lines(plan: Plan, found: Found, header: Sequence[str]) -> Iterator[str]:
         metric = plan.table.metric.get(key) if plan.table else None
         sizes = [None if math.isnan(values[i]) else int(values[i]) for values in (found.params, found.macs)]
         scores = [None if math.isnan(score) else score for score in found.scores[:, i].tolist()]
-        writer.writerow([key, *("" if value is None else repr(value) for value in (*scores, *sizes, metric))])
+        others = [table.metric.get(key) for table in plan.baselines.values()]
+        numbers = (*scores, *sizes, *others, metric)
+        writer.writerow([key, *("" if value is None else repr(value) for value in numbers)])
         yield line.getvalue()
         line.seek(0)
         line.truncate()
@@ -97,10 +102,13 @@ def read(folder: Path) -> Results:
         raise RunError(f"the run in {folder} has not finished", hint="run the same command again") from None
     except ValueError:
         raise RunError(f"{folder / MEANING} is damaged", hint="run the same command again") from None
-    directions = {**meaning["columns"], **dict.fromkeys(SIZES, True)}
+    beside = {**dict.fromkeys(SIZES, True), **meaning["baselines"]}
+    directions = {**meaning["columns"], **beside}
     columns = {name: {r["key"]: float(r[name]) if r[name] else None for r in rows} for name in directions}
     metric = {row["key"]: float(row["metric"]) for row in rows if row["metric"]}
-    return Results(columns, directions, metric, meaning["goal"], meaning["table"], frozenset(meaning["tuned"]))
+    return Results(
+        columns, tuple(beside), directions, metric, meaning["goal"], meaning["table"], frozenset(meaning["tuned"])
+    )
 
 
 def milliseconds(folder: Path) -> dict[str, float]:

@@ -17,7 +17,7 @@ from eproxyctl.engine.plan import Plan, label
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.streaming import Rows
 from eproxyctl.engine.worker import Job
-from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, estimate, partial_spearman, ranked
+from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, Floats, estimate, partial_spearman, ranked
 
 
 def score(
@@ -59,7 +59,9 @@ class Correlation:
 
 
 def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), seed: int = 0) -> list[Correlation]:
-    """Every statistic of each proxy and of the two size columns against the table.
+    """Every statistic of each proxy, of the two size columns and of the baselines against the table.
+
+    A baseline counts for the architectures that it knows.
 
     Args:
         plan: with a table.
@@ -77,9 +79,11 @@ def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), see
         name: ranked(scores[known], higher_is_better=proxy.higher_is_better)
         for name, proxy, scores in zip(names(plan), plan.proxies, found.scores, strict=True)
     }
+    columns = {name: (values, metric) for name, values in (named | {"params": params, "macs": macs}).items()}
+    columns |= {name: beside(plan, name, [found.keys[i] for i in known]) for name in plan.baselines}
     result = [
-        Correlation(name, statistic, estimate(compute, values, metric, seed=seed))
-        for name, values in (named | {"params": params, "macs": macs}).items()
+        Correlation(name, statistic, estimate(compute, values, truth, seed=seed))
+        for name, (values, truth) in columns.items()
         for statistic, compute in STATISTICS.items()
     ]
     return result + [
@@ -87,6 +91,15 @@ def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), see
         for name, values in named.items()
         if not np.array_equal(values, params)
     ]
+
+
+def beside(plan: Plan, baseline: str, keys: Sequence[str]) -> tuple[Floats, Floats]:
+    """(its values, the metric) of those of the keys that a baseline knows, higher is better."""
+    assert plan.table is not None
+    table = plan.baselines[baseline]
+    both = [(table.value(key), plan.table.value(key)) for key in keys if key in table.metric]
+    values, metric = zip(*both, strict=True) if both else ((), ())
+    return ranked(values, higher_is_better=True), ranked(metric, higher_is_better=True)
 
 
 def names(plan: Plan) -> list[str]:

@@ -100,10 +100,10 @@ def test_dps_chooses_the_weights_of_an_ensemble_and_trains_each_member_once(tabl
 @pytest.mark.parametrize(
     ("proxy", "message"),
     [
-        ("[naswot, naswot]", "2 proxies are called 'naswot'"),
+        ("[naswot, naswot]", "2 columns are called 'naswot'"),
         ("[]", "proxy"),
-        ("[naswot, params]", "a proxy's column would be called 'params'"),
-        ("[naswot, {kind: synflow, label: metric}]", "a proxy's column would be called 'metric'"),
+        ("[naswot, params]", "a column would be called 'params'"),
+        ("[naswot, {kind: synflow, label: metric}]", "a column would be called 'metric'"),
         ("[naswott]", "did you mean naswot?"),
         ("{kind: ensemble, members: [naswot]}", "proxy.members"),
         ("{kind: ensemble, members: [naswot, synflo]}", "did you mean synflow?"),
