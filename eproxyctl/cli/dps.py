@@ -151,5 +151,6 @@ def _searched(
     report.write_trials(folder / report.TRIALS, evaluated, parts, best)
     shown = search.front(best) if len(goals) > 1 else best[: max(search.KEPT, finalists)]
     if isinstance(study, SharedStudy):
-        exchange.together(shown[:finalists], study, evaluated.workers)
+        exchange.together(search.contest(evaluated, parts, shown), study, evaluated.workers)
+        exchange.together(search.checked(evaluated, parts, shown, finalists), study, evaluated.workers)
     return search.entrants(evaluated, parts, shown, finalists), len(best)

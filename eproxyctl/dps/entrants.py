@@ -54,6 +54,17 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
     return found + _baselines(search, parts, rows)
 
 
+def contest(search: Search, parts: Split, best: Sequence[Finished]) -> dict[str, Sequence[str]]:
+    """What `compete` scores: architectures by the section they are scored with."""
+    return {_repeated(search, one.point): parts.training for one in best}
+
+
+def checked(search: Search, parts: Split, best: Sequence[Finished], finalists: int) -> dict[str, Sequence[str]]:
+    """What `entrants` scores besides: architectures by the section they are scored with."""
+    first = {one.point: parts.held_out for one, _ in compete(search, parts, best)[:finalists]}
+    return first | {clean(search.plan.proxy.options).model_dump_json(): [*parts.training, *parts.held_out]}
+
+
 def compete(search: Search, parts: Split, best: Sequence[Finished]) -> list[tuple[Finished, Readout | None]]:
     """Trials with their read-outs, the result first.
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row
 from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
-from eproxyctl.engine.study import Asked, Finished
+from eproxyctl.engine.study import Asked
 from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.ranking import Floats, ranked
 
@@ -207,16 +207,19 @@ class Exchange:
         """Take over what another process paid for."""
         self.search.adopt(lines)
 
-    def together(self, best: Sequence[Finished], others: SharedStudy, few: int) -> None:
-        """Pay for the rows of `entrants` side by side with the other processes, `few` at a time.
+    def together(self, wanted: Mapping[str, Sequence[str]], others: SharedStudy, few: int) -> None:
+        """Pay for rows side by side with the other processes, `few` at a time.
 
         Each goes through them in an order of its own and leaves out what others have put meanwhile, so that none has to
         wait for another, which may be dead.
+
+        Args:
+            wanted: architectures by the section they are scored with.
+            others: where rows are given and taken.
+            few: as many as are trained at once.
         """
-        spec, parts = clean(self.search.plan.proxy.options).model_dump_json(), self.parts
-        wanted = {spec: [*parts.training, *parts.held_out]} | {one.point: list(parts.held_out) for one in best}
-        for section, keys in wanted.items():
-            random.Random().shuffle(keys)
+        for section, asked in wanted.items():
+            keys = random.Random().sample(asked, len(asked))
             self.adopt(others.take())
             while left := self.search.lacking(section, keys)[: max(1, few)]:
                 self.search.rows(section, left)

@@ -56,7 +56,9 @@ def rows(run: str) -> set[str]:
     return set(Path(run, "rows.jsonl").read_text().splitlines())
 
 
-def test_a_second_run_directory_pays_for_nothing(quick: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("options", ["seeds: 1", "seeds: 3", "seeds: 2, sampler: nsga2"])
+def test_a_second_run_directory_pays_for_nothing(quick: Path, cli: Cli, options: str) -> None:
+    quick.write_text(quick.read_text().replace("held_out: 6}", f"held_out: 6, {options}}}"))
     args = ("dps", quick, "--storage", "sqlite:///study.db", "--trials", 4)
     assert cli(*args, "--run", "a").exit_code == 0
     before = paid()
