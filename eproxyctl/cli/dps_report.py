@@ -80,8 +80,12 @@ def _origin(plan: Plan, best: Entrant, trials: int) -> str:
 
 
 def notes(found: Sequence[Entrant]) -> list[str]:
-    """What a person should know of the result: why it was chosen, and whether a baseline is clearly better."""
+    """What a person should know: why the result was chosen, whether tuning gained, and what ranks clearly better."""
+    from eproxyctl.dps import UNTUNED
+
     best, said = found[0], []
+    if any(e.name == UNTUNED and e.training.value >= best.training.value for e in found):
+        said.append(f"no trial ranks the training architectures better than the {UNTUNED}, as it is")
     choice = getattr(best.options, "choice", None)
     if choice is not None:
         said.append(f"the result is the {choice.name}: {choice.reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from eproxyctl.contracts import Choice
-from eproxyctl.dps.entrants import Entrant, checked, contest, entrants, learn
+from eproxyctl.dps.entrants import UNTUNED, Entrant, checked, contest, entrants, learn
 from eproxyctl.dps.evaluator import Exchange, Search, clean, goals
 from eproxyctl.engine.fidelity import dimensions
 from eproxyctl.engine.labelling import Split
@@ -19,6 +19,7 @@ from eproxyctl.errors import UsageError
 
 __all__ = [
     "KEPT",
+    "UNTUNED",
     "Entrant",
     "Exchange",
     "Search",

@@ -16,6 +16,8 @@ from eproxyctl.engine.study import Finished
 from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
 
+UNTUNED = "proxy of the spec"
+
 
 @dataclass(frozen=True)
 class Entrant:
@@ -49,7 +51,7 @@ def entrants(search: Search, parts: Split, best: Sequence[Finished], finalists: 
         entrant = _entrant(search, f"trial {finished.number}", options, parts.training, keys)
         found.append(replace(entrant, value=finished.value))
     spec = clean(plan.proxy.options)
-    found.append(_entrant(search, "proxy of the spec", spec, parts.training, parts.held_out))
+    found.append(_entrant(search, UNTUNED, spec, parts.training, parts.held_out))
     rows = {row.key: row for row in search.rows(spec.model_dump_json(), [*parts.training, *parts.held_out])}
     return found + _baselines(search, parts, rows)
 

@@ -177,6 +177,16 @@ def test_what_over_fits_the_training_labels_ranks_nothing_held_out(quick: Path, 
     assert abs(np.mean([row["held_out"] for row in found])) < 0.25
 
 
+def test_it_says_where_tuning_gained_nothing(quick: Path, cli: Cli) -> None:
+    """Untuned, the plugin counts parameters, which the table's metric follows; tuned, it is chance."""
+    path = quick.parent / "plugins" / "quick.py"
+    sizes = "Score(float(sum(p.numel() for p in network.parameters())))"
+    text = path.read_text().replace("range(50)", "range(1, 50)")
+    path.write_text(text.replace("return Score", f"return {sizes} if not self.options.a else Score"))
+    result = cli("dps", quick, *QUICK, "--trials", 2, "--set", "dps.architectures=12")
+    assert "no trial ranks the training architectures better than the proxy of the spec" in result.stderr
+
+
 def test_failed_rows_rank_last_and_are_said(quick: Path, cli: Cli) -> None:
     path = quick.parent / "plugins" / "quick.py"
     text = path.read_text().replace(
