@@ -20,7 +20,7 @@ from eproxyctl.engine.fidelity import Costs, dimensions, widened
 from eproxyctl.engine.hosts import SharedStudy
 from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.rows import Row
+from eproxyctl.engine.rows import Row, scored
 from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
 from eproxyctl.engine.study import Asked
 from eproxyctl.engine.worker import Job, parse_section
@@ -117,9 +117,11 @@ class Search:
         proxy, registry = self.proxy(section), self.plan.registry
         wanted = sections([proxy], registry)
         points = [training_digest(text) for text in wanted]
+        trained: dict[str, str] = {}
+        for text, point in zip(wanted, points, strict=True):
+            trained.setdefault(point, text)
         lacking = {
-            key: tuple(text for text, point in zip(wanted, points, strict=True) if (point, key) not in self._rows)
-            for key in keys
+            key: tuple(text for point, text in trained.items() if (point, key) not in self._rows) for key in keys
         }
         jobs = (Job(key, texts) for key, texts in lacking.items() if texts)
         for job, outcomes in self._workers.results(self.plan.context, jobs):
@@ -130,7 +132,19 @@ class Search:
                 self._rows[point, job.key] = outcome.row
                 self._seconds[point, job.key] = outcome.seconds
                 self._done()
-        return {text: [self._rows[point, key] for key in keys] for text, point in zip(wanted, points, strict=True)}
+        return {
+            text: [self._read(self.proxy(text), self._rows[point, key]) for key in keys]
+            for text, point in zip(wanted, points, strict=True)
+        }
+
+    def _read(self, proxy: Proxy, row: Row) -> Row:
+        """The row through the read-out of the proxy's section: it may have been trained for another one."""
+        if not proxy.readouts() or not row.traces:
+            return row
+        assert row.params is not None
+        assert row.macs is not None
+        costs = self.plan.costs(row.params, row.macs)
+        return scored(row, [proxy.read(trace, costs) for trace in row.traces])
 
     def metric(self, keys: Sequence[str]) -> Floats:
         """Of each key, higher is better."""

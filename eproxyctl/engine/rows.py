@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from eproxyctl.contracts import Trace
@@ -46,3 +49,11 @@ class Row:
         known = {name: data[name] for name in cls.__dataclass_fields__}
         known["traces"] = tuple(tuple(tuple(iteration) for iteration in trace) for trace in known["traces"])
         return cls(**known)
+
+
+def scored(row: Row, values: Sequence[float]) -> Row:
+    """The row with the value of each repeat as its score; diverged where one is not finite."""
+    if not all(map(math.isfinite, values)):
+        return replace(row, status="diverged", score=None, spread=None)
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return replace(row, status="ok", score=statistics.fmean(values), spread=spread)

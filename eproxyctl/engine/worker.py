@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space, Trace
 from eproxyctl.engine.devices import settle
 from eproxyctl.engine.executors import Outcome
-from eproxyctl.engine.rows import Row
+from eproxyctl.engine.rows import Row, scored
 from eproxyctl.errors import EproxyError
 
 if TYPE_CHECKING:
@@ -200,17 +198,7 @@ class Worker:
     def _of(
         self, key: str, canonical: str, size: tuple[int, int], values: list[float], traces: tuple[Trace, ...]
     ) -> Row:
-        if not all(map(math.isfinite, values)):
-            return Row(key, canonical, "diverged", params=size[0], macs=size[1], traces=traces)
-        return Row(
-            key,
-            canonical,
-            "ok",
-            statistics.fmean(values),
-            statistics.stdev(values) if len(values) > 1 else None,
-            *size,
-            traces,
-        )
+        return scored(Row(key, canonical, "ok", params=size[0], macs=size[1], traces=traces), values)
 
     def _once(self, proxy: Proxy, key: str, canonical: str, repeat: int) -> Score:
         from eproxyctl.networks.size import materialise

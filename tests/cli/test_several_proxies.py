@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Cli
+from ruamel.yaml import YAML
 from scipy import stats
 
 SEVERAL = "proxy=[naswot, {kind: synflow}, {kind: naswot, init: xavier_normal, label: other}]"
@@ -193,6 +194,25 @@ def test_dps_teaches_the_few_shot_proxy_what_the_table_says(table: Path, cli: Cl
     spearman = next(c for c in document["correlations"] if (c["column"], c["statistic"]) == ("score", "spearman"))
     assert spearman["value"] > 0.9
     assert spearman["n"] <= 40
+
+
+def test_members_that_differ_in_their_read_out_are_trained_once_and_read_apart(table: Path, cli: Cli) -> None:
+    """Of two read-outs of one training, the second is the same feature as where it is alone."""
+    path = table.parent / "table.csv"
+    header, *lines = (line.rpartition(",") for line in path.read_text().splitlines())
+    noisy = [f"{key},{float(value) + i * 37 % 60}" for i, (key, _, value) in enumerate(lines)]
+    path.write_text("\n".join(["".join(header), *noisy]))
+    last, first = "{kind: eproxy, iterations: 3}", "{kind: eproxy, iterations: 3, readout: {iteration: 1}}"
+    scales = {}
+    for run, members in {"both": f"{last}, {first}", "last": last, "first": first}.items():
+        few_shot = f"proxy={{kind: few-shot, members: [{members}]}}"
+        assert cli("dps", table, "--set", few_shot, "--set", "dps.architectures=25", "--run", run).exit_code == 0
+        model = YAML(typ="safe").load(Path(run, "proxy.yaml").read_text())["choice"]["model"]
+        scales[run] = {scale["name"]: scale["values"] for scale in model["scales"]}
+    assert scales["both"]["1 eproxy.1"] == scales["last"]["1 eproxy.1"]
+    assert scales["both"]["2 eproxy.1"] == scales["first"]["1 eproxy.1"]
+    assert scales["first"]["1 eproxy.1"] != scales["last"]["1 eproxy.1"]
+    assert Path("both/rows.jsonl").read_bytes() == Path("last/rows.jsonl").read_bytes()
 
 
 def test_the_few_shot_proxy_scores_nothing_before_it_has_learned(table: Path, cli: Cli) -> None:
