@@ -60,7 +60,7 @@ def score(
     failed = 0
     for path in paths:
         plan = request.prepare(path)
-        from eproxyctl.engine.plan import architectures
+        from eproxyctl.engine.architectures import architectures
 
         keys = architectures(plan)
         if dry_run:

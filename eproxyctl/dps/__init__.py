@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from eproxyctl.contracts import Choice
 from eproxyctl.dps.entrants import UNTUNED, Entrant, checked, contest, entrants, learn
-from eproxyctl.dps.evaluator import Exchange, Search, clean, goals
+from eproxyctl.dps.evaluator import Search, clean, goals
+from eproxyctl.dps.exchange import Exchange
 from eproxyctl.engine.fidelity import dimensions
 from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.plan import Plan

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +16,9 @@ from eproxyctl.engine import objectives, rundir
 from eproxyctl.engine.columns import column, known_of, sections, traced
 from eproxyctl.engine.executors import Workers
 from eproxyctl.engine.fidelity import Costs, dimensions, widened
-from eproxyctl.engine.hosts import SharedStudy
-from eproxyctl.engine.labelling import Split
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.rows import Row, scored
 from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
-from eproxyctl.engine.study import Asked
 from eproxyctl.engine.worker import Job, parse_section
 from eproxyctl.ranking import Floats, ranked
 
@@ -204,41 +200,6 @@ class Search:
             return None
         costs = self.plan.costs(row.params, row.macs)
         return float(np.mean([proxy.read(trace, costs, readout) for trace in row.traces]))
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A search's rows, as the processes of a shared study give and take them."""
-
-    search: Search
-    parts: Split
-
-    def lines(self, asked: Asked) -> Sequence[str]:
-        """Those that a trial is judged by."""
-        return self.search.lines(asked.point, self.parts.training)
-
-    def adopt(self, lines: Sequence[str]) -> None:
-        """Take over what another process paid for."""
-        self.search.adopt(lines)
-
-    def together(self, wanted: Mapping[str, Sequence[str]], others: SharedStudy, few: int) -> None:
-        """Pay for rows side by side with the other processes, `few` at a time.
-
-        Each goes through them in an order of its own and leaves out what others have put meanwhile, so that none has to
-        wait for another, which may be dead.
-
-        Args:
-            wanted: architectures by the section they are scored with.
-            others: where rows are given and taken.
-            few: as many as are trained at once.
-        """
-        for section, asked in wanted.items():
-            keys = random.Random().sample(asked, len(asked))
-            self.adopt(others.take())
-            while left := self.search.lacking(section, keys)[: max(1, few)]:
-                self.search.rows(section, left)
-                others.put(self.search.lines(section, left))
-                self.adopt(others.take())
 
 
 def training_digest(section: str) -> str:

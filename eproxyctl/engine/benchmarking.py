@@ -12,9 +12,10 @@ from typing import Any
 from eproxyctl import plugins
 from eproxyctl.contracts import Space, Task
 from eproxyctl.engine import rundir
+from eproxyctl.engine.architectures import listed
 from eproxyctl.engine.executors import Outcome, Workers
 from eproxyctl.engine.labelling import spread
-from eproxyctl.engine.plan import check_device, check_rank, listed, sections_identity
+from eproxyctl.engine.plan import check_device, check_rank, sections_identity
 from eproxyctl.engine.streaming import ALONE, ROWS, TIMINGS, Keyed, stream
 from eproxyctl.engine.trainee import TrainedRow, TrainingContext, TrainingJob, trainee
 from eproxyctl.errors import DataError

@@ -102,7 +102,7 @@ def read(folder: Path) -> Results:
         raise RunError(f"the run in {folder} has not finished", hint="run the same command again") from None
     except ValueError:
         raise RunError(f"{folder / MEANING} is damaged", hint="run the same command again") from None
-    beside = {**dict.fromkeys(SIZES, True), **meaning["baselines"]}
+    beside = {**dict.fromkeys(SIZES, True), **meaning.get("baselines", {})}
     directions = {**meaning["columns"], **beside}
     columns = {name: {r["key"]: float(r[name]) if r[name] else None for r in rows} for name in directions}
     metric = {row["key"]: float(row["metric"]) for row in rows if row["metric"]}
