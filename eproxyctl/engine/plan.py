@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Costs, Proxy, Space, Task
+from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.engine.columns import leaves
 from eproxyctl.engine.worker import Ask, Context, Minibatch
 from eproxyctl.errors import DataError, SpecError, UsageError
@@ -70,7 +70,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     labels = [label(proxy) for proxy in proxies]
     _distinct([*(labels if len(labels) > 1 else ()), *spec.task.baselines])
     table = load(spec.task.table, space) if spec.task.table else None
-    baselines = {name: load(options, space) for name, options in spec.task.baselines.items()}
+    baselines = {name: _baseline(name, options, space) for name, options in spec.task.baselines.items()}
     check_device(spec.device)
     from eproxyctl.networks.size import count
 
@@ -93,6 +93,15 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
     origins = tuple(sorted(used, key=lambda origin: origin.name))
     return Plan(loaded, registry, space, task, tuple(proxies), table, baselines, context, origins)
+
+
+def _baseline(name: str, options: TableOptions, space: Space) -> Table:
+    """A table read as any other; what is wrong with it is said of the baseline."""
+    try:
+        return load(options, space)
+    except DataError as error:
+        hint = error.hint.replace("task.table", f"task.baselines.{name}")
+        raise DataError(f"baseline '{name}': {error.message}", hint=hint) from None
 
 
 def label(proxy: Proxy) -> str:
