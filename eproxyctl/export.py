@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from eproxyctl.contracts import Seed, Space, Task
-from eproxyctl.engine import rundir
-from eproxyctl.engine.worker import parse_section
 from eproxyctl.errors import DataError, RunError, UsageError
 from eproxyctl.registry import Registry
+from eproxyctl.runs import directory as rundir
+from eproxyctl.runs import files
+from eproxyctl.scoring.worker import parse_section
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,7 @@ def export(subject: Subject, folder: Path, name: str, format: Format, weights: W
     Raises:
         DataError: weights of another architecture, or a network that cannot be written down.
     """
-    with rundir.explained(folder):
+    with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     network = build(subject, weights)
     path = folder / f"{name}{SUFFIX[format]}"
@@ -133,10 +134,10 @@ def export(subject: Subject, folder: Path, name: str, format: Format, weights: W
             file = Path(temporary, "network.py")
             file.write_text(text, "utf-8")
             written = _checked(load(file), network, subject)
-        with rundir.explained(path):
+        with files.explained(path):
             (_pt2 if format == "pt2" else _onnx)(written, subject.shape, path)
         return [path]
-    rundir.write(path, text)
+    files.write(path, text)
     _checked(load(path), network, subject)
     return [path, *([_save(path.with_suffix(".safetensors"), subject, weights)] if weights else [])]
 
@@ -233,7 +234,7 @@ def _save(path: Path, subject: Subject, weights: Weights) -> Path:
     from safetensors.torch import save
 
     data = save(weights.values, weights.metadata | {"key": subject.key})
-    with rundir.explained(path):
+    with files.explained(path):
         path.write_bytes(data)
     return path
 

@@ -18,8 +18,8 @@ from eproxyctl.errors import EproxyError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eproxyctl.engine.benchmarking import Bench
-    from eproxyctl.engine.trainee import TrainedRow
+    from eproxyctl.training.run import Bench
+    from eproxyctl.training.trainee import TrainedRow
 
 ENOUGH = 3
 """Architectures that dps needs at least."""
@@ -74,7 +74,7 @@ def benchmark(
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        from eproxyctl.engine import benchmarking
+        from eproxyctl.training import run as benchmarking
 
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
@@ -100,8 +100,8 @@ def _train(
     bench: Bench, keys: list[str], folder: Path, workers: int, dask: str | None, *, save: bool
 ) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
     """Rows and records of `keys`; the table on disk has every row of the run directory."""
-    from eproxyctl.engine import benchmarking
-    from eproxyctl.engine.rundir import RunDirectory
+    from eproxyctl.runs.directory import RunDirectory
+    from eproxyctl.training import run as benchmarking
 
     files = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
     rows: list[TrainedRow] = []
@@ -156,8 +156,8 @@ def _summary(bench: Bench, rows: list[TrainedRow]) -> dict[str, Any]:
 
 def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
     """Say how the architectures that were named do beside those of the spec's metric table, if that is another."""
-    from eproxyctl.engine.benchmarking import TABLE
     from eproxyctl.tasks.table import load
+    from eproxyctl.training.run import TABLE
 
     own, metric = bench.spec.task.table, bench.task.metric
     if (
@@ -179,7 +179,7 @@ def _compare(bench: Bench, folder: Path, records: list[dict[str, Any]]) -> None:
 
 
 def _next(bench: Bench, spec: Sequence[object], folder: Path, records: list[dict[str, Any]], *, save: bool) -> str:
-    from eproxyctl.engine.benchmarking import TABLE, weights
+    from eproxyctl.training.run import TABLE, weights
 
     own, metric = bench.spec.task.table, bench.task.metric
     best = _ranked(bench, records)[0]

@@ -18,9 +18,9 @@ from eproxyctl.errors import UsageError
 from eproxyctl.spec.loading import Loaded, Override, load, quickstart
 
 if TYPE_CHECKING:
-    from eproxyctl.engine.executors import Workers
-    from eproxyctl.engine.plan import Plan
     from eproxyctl.registry import Registry
+    from eproxyctl.scoring.plan import Plan
+    from eproxyctl.workers.executors import Workers
 
 DEFAULT_PLUGINS = Path("plugins")
 DEFAULT_SPEC = Path("spec.yaml")
@@ -145,7 +145,7 @@ class Request:
     def prepare(self, path: Path) -> Plan:
         """A spec made ready to run; how rows of its tables were left out or joined is said on stderr."""
         loaded = self.load(path)
-        from eproxyctl.engine import plan as planning
+        from eproxyctl.scoring import plan as planning
 
         plan = planning.prepare(loaded, self.registry, self.sources)
         tables = {"metric table": plan.table} if plan.table else {}
@@ -233,7 +233,7 @@ def storage_stamp(storage: str | None) -> dict[str, str]:
     """What a run directory says of the storage: never its password."""
     if storage is None:
         return {}
-    from eproxyctl.engine.storage import masked
+    from eproxyctl.studies.storage import masked
 
     return {"storage": masked(storage)}
 
@@ -242,7 +242,7 @@ def _devices(device: str) -> tuple[str, ...]:
     """The CUDA devices to spread workers over: those there are for `cuda`, none for another device."""
     if device != "cuda":
         return ()
-    from eproxyctl.engine.devices import visible
+    from eproxyctl.workers.devices import visible
 
     return visible()
 
@@ -250,9 +250,9 @@ def _devices(device: str) -> tuple[str, ...]:
 def pool(count: int, dask: str | None, device: str = "cpu") -> Workers:
     """Where jobs run: `count` processes of this machine, each with a CUDA device in turn, or a Dask cluster."""
     if dask is not None:
-        from eproxyctl.engine.cluster import Cluster
+        from eproxyctl.workers.dask import Cluster
 
         return Cluster(dask, count)
-    from eproxyctl.engine.executors import Workers
+    from eproxyctl.workers.executors import Workers
 
     return Workers(count, _devices(device))

@@ -13,7 +13,7 @@ from eproxyctl.cli.failures import say
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from eproxyctl.comparing import Comparison
+    from eproxyctl.scoring.compare import Comparison
 
 
 def compare(
@@ -31,8 +31,8 @@ def compare(
 
     Example: eproxyctl compare runs/spec/score runs/spec/tuned
     """
-    from eproxyctl.comparing import compare as compare_runs
-    from eproxyctl.engine.results import read
+    from eproxyctl.scoring.compare import compare as compare_runs
+    from eproxyctl.scoring.results import read
 
     chosen = output.choose(format, out)
     named = _names(runs)

@@ -11,8 +11,8 @@ from eproxyctl.cli import output
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from eproxyctl.engine.plan import Plan
-    from eproxyctl.engine.scoring import Correlation
+    from eproxyctl.scoring.plan import Plan
+    from eproxyctl.scoring.run import Correlation
 
 TITLE = "Correlations with the metric, 95 % intervals"
 
@@ -51,8 +51,8 @@ def with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def summary(plan: Plan, measured: Sequence[Correlation], folder: Path) -> list[dict[str, Any]]:
     """Records for a summary of several specs."""
-    from eproxyctl.engine import results
-    from eproxyctl.engine.scoring import names
+    from eproxyctl.scoring import results
+    from eproxyctl.scoring.run import names
 
     each = results.milliseconds(folder)
     kinds = {name: proxy.kind for name, proxy in zip(names(plan), plan.proxies, strict=True)}

@@ -29,7 +29,7 @@ def doctor(
     """
     chosen = output.choose(format, out)
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
-    from eproxyctl.engine import doctor as engine
+    from eproxyctl.doctor import installation as engine
 
     found = list(engine.facts(registry))
     if measure:

@@ -18,8 +18,8 @@ from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
     from eproxyctl.dps import Entrant, Search
-    from eproxyctl.engine.labelling import Split
-    from eproxyctl.engine.plan import Plan
+    from eproxyctl.scoring.labelling import Split
+    from eproxyctl.scoring.plan import Plan
 
 
 def dps(
@@ -91,9 +91,10 @@ def _tune(
 ) -> tuple[list[Entrant], Split, int]:
     """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
-    from eproxyctl.engine.labelling import split
-    from eproxyctl.engine.plan import identity
-    from eproxyctl.engine.rundir import RunDirectory, write
+    from eproxyctl.runs.directory import RunDirectory
+    from eproxyctl.runs.files import write
+    from eproxyctl.scoring.labelling import split
+    from eproxyctl.scoring.plan import identity
 
     parts = split(plan)
     learns = plan.proxy.learns
@@ -135,8 +136,8 @@ def _searched(
 ) -> tuple[list[Entrant], int]:
     """The result and its baselines, and how many trials there were."""
     from eproxyctl import dps as search
-    from eproxyctl.engine.hosts import SharedStudy, Store
-    from eproxyctl.engine.study import Terms
+    from eproxyctl.studies.shared import SharedStudy, Store
+    from eproxyctl.studies.study import Terms
 
     plan = evaluated.plan
     choices, encode = search.parameters(plan)

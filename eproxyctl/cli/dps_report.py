@@ -13,10 +13,10 @@ from eproxyctl.cli import output
 if TYPE_CHECKING:
     from eproxyctl.contracts import ProxyOptions
     from eproxyctl.dps import Entrant, Search
-    from eproxyctl.engine.labelling import Split
-    from eproxyctl.engine.plan import Plan
-    from eproxyctl.engine.study import Finished
     from eproxyctl.ranking import Estimate
+    from eproxyctl.scoring.labelling import Split
+    from eproxyctl.scoring.plan import Plan
+    from eproxyctl.studies.study import Finished
 
 RESULT, TRIALS = "proxy.yaml", "trials.csv"
 HELD_OUT = ("held_out", "held_out_low", "held_out_high")

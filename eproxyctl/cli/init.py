@@ -49,7 +49,7 @@ def init(
 
     Example: eproxyctl init photos/
     """
-    from eproxyctl.engine import rundir
+    from eproxyctl.runs import files
 
     if spec.exists():
         raise UsageError(f"{spec} exists", hint="name another file with --output, or remove it")
@@ -57,8 +57,8 @@ def init(
     source = _source(images)
     found = _survey(source, str(images or "digits"))
     text = _text(spec, images, source, found)
-    rundir.write(spec, text)
-    rundir.write(spec.parent / SCHEMA, json.dumps(json_schema(registry), indent=2) + "\n")
+    files.write(spec, text)
+    files.write(spec.parent / SCHEMA, json.dumps(json_schema(registry), indent=2) + "\n")
     output.emit(f"{spec}\n")
     colour = "grey" if found.grey else "in colour"
     say(f"{found.count} images {colour} of {len(found.classes)} classes: {_few(found.classes)}", always=False)

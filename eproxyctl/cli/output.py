@@ -89,9 +89,9 @@ def emit(content: str | Iterable[str], output: Path | None = None) -> None:
     if output is None:
         sys.stdout.writelines((content,) if isinstance(content, str) else content)
         return
-    from eproxyctl.engine import rundir
+    from eproxyctl.runs import files
 
-    rundir.write(output, content)
+    files.write(output, content)
 
 
 def stream(pieces: Iterable[str]) -> None:

@@ -32,7 +32,8 @@ def list_runs(context: typer.Context, root: Root = Path("runs"), format: common.
 def _record(folder: Path) -> dict[str, Any]:
     from filelock import FileLock, Timeout
 
-    from eproxyctl.engine.rundir import lines, read_stamp
+    from eproxyctl.runs.directory import read_stamp
+    from eproxyctl.runs.files import lines
 
     stamp = read_stamp(folder) or {}
     statuses = [line.get("status") for line in lines(folder / "rows.jsonl")]
@@ -61,7 +62,7 @@ def show_run(folder: Annotated[Path, typer.Argument(help="A run directory.")]) -
     """
     import json
 
-    from eproxyctl.engine.rundir import read_stamp
+    from eproxyctl.runs.directory import read_stamp
 
     stamp = read_stamp(folder)
     if stamp is None:

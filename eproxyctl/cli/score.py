@@ -18,11 +18,11 @@ from eproxyctl.cli.progress import progress
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from eproxyctl.engine.executors import Workers
-    from eproxyctl.engine.found import Found
-    from eproxyctl.engine.plan import Plan
-    from eproxyctl.engine.rows import Row
-    from eproxyctl.engine.scoring import Correlation
+    from eproxyctl.runs.rows import Row
+    from eproxyctl.scoring.found import Found
+    from eproxyctl.scoring.plan import Plan
+    from eproxyctl.scoring.run import Correlation
+    from eproxyctl.workers.executors import Workers
 
 TIMED = 3
 
@@ -60,7 +60,7 @@ def score(
     failed = 0
     for path in paths:
         plan = request.prepare(path)
-        from eproxyctl.engine.architectures import architectures
+        from eproxyctl.scoring.architectures import architectures
 
         keys = architectures(plan)
         if dry_run:
@@ -92,9 +92,9 @@ def _run(
 ) -> tuple[Found, list[Correlation]]:
     """Score what has no row yet and report. Rows are written as they come, unless a proxy ranks them together."""
     from eproxyctl.cli.validate import resolved
-    from eproxyctl.engine.found import Found, together
-    from eproxyctl.engine.plan import identity
-    from eproxyctl.engine.rundir import RunDirectory
+    from eproxyctl.runs.directory import RunDirectory
+    from eproxyctl.scoring.found import Found, together
+    from eproxyctl.scoring.plan import identity
 
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     streams = not several and out is None and chosen in (Format.csv, Format.jsonl)
@@ -120,8 +120,8 @@ def _scored(
     plan: Plan, found: Found, folder: Path, workers: Workers
 ) -> Generator[tuple[int, tuple[Row, ...]], None, None]:
     """(place, rows) of each architecture as it is done, one row a section of the plan."""
-    from eproxyctl.engine.pace import Pace
-    from eproxyctl.engine.scoring import score as run_score
+    from eproxyctl.scoring.pace import Pace
+    from eproxyctl.scoring.run import score as run_score
 
     pace = Pace()
     with workers as pool, progress(f"scoring {plan.loaded.name}", len(found.keys), pace.left) as advance:
@@ -137,7 +137,7 @@ def _records(plan: Plan, found: Found) -> Iterator[dict[str, Any]]:
 
 def record(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     """An architecture as a person or program reads it, from its row of each proxy."""
-    from eproxyctl.engine.scoring import names
+    from eproxyctl.scoring.run import names
 
     named = list(zip(names(plan), plan.proxies, rows, strict=True))
     first = rows[0]
@@ -164,12 +164,14 @@ def _cause(name: str, row: Row, several: int) -> str:
 
 def _measure(plan: Plan, found: Found, folder: Path) -> list[Correlation]:
     """The correlations; they and the scores are in the run directory when this returns."""
-    from eproxyctl.engine import results, rundir, scoring
+    from eproxyctl.runs import files
+    from eproxyctl.scoring import results
+    from eproxyctl.scoring import run as scoring
 
     excluded = scoring.tuned(plan, found.keys)
     measured = scoring.correlations(plan, found, excluded=frozenset(excluded))
     table = [output.plain(correlations.as_record(c)) for c in measured]
-    rundir.write(folder / "correlations.json", json.dumps(table, indent=2) + "\n")
+    files.write(folder / "correlations.json", json.dumps(table, indent=2) + "\n")
     results.write(plan, found, folder, excluded)
     if excluded:
         say(f"{len(excluded)} architecture(s) equal one the proxy was tuned on and are excluded from the correlations")
@@ -221,8 +223,8 @@ def _table(plan: Plan, found: Found, top: int) -> str:
 
 def estimate(plan: Plan, keys: list[str], workers: int) -> None:
     """Measure three architectures spread over the list and say how long all would take."""
-    from eproxyctl.engine.columns import sections
-    from eproxyctl.engine.worker import Job
+    from eproxyctl.scoring.columns import sections
+    from eproxyctl.scoring.worker import Job
 
     wanted = sections(plan.proxies, plan.registry)
     Job(keys[0], wanted).run(plan.context)  # what is drawn once a process does not count

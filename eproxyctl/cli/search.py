@@ -17,10 +17,10 @@ from eproxyctl.cli.validate import resolved
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from eproxyctl.engine.latency import Latencies
-    from eproxyctl.engine.plan import Plan
-    from eproxyctl.engine.rows import Row
+    from eproxyctl.runs.rows import Row
+    from eproxyctl.scoring.plan import Plan
     from eproxyctl.search import Found
+    from eproxyctl.search.latency import Latencies
 
 TOP = "top.csv"
 RESULT = "result.json"
@@ -88,10 +88,11 @@ def _search(
 ) -> tuple[Found, list[dict[str, Any]]]:
     """All that was found, and the top list; both are in the run directory when this returns."""
     from eproxyctl import search as searching
-    from eproxyctl.engine.hosts import Store
-    from eproxyctl.engine.latency import Latencies
-    from eproxyctl.engine.plan import identity
-    from eproxyctl.engine.rundir import RunDirectory, write
+    from eproxyctl.runs.directory import RunDirectory
+    from eproxyctl.runs.files import write
+    from eproxyctl.scoring.plan import identity
+    from eproxyctl.search.latency import Latencies
+    from eproxyctl.studies.shared import Store
 
     searching.scored_alone(plan)  # before a run directory is made for a proxy that cannot be used
     options, context = plan.spec.search, plan.context
@@ -168,8 +169,8 @@ def _say_more(
     plan: Plan, spec: Sequence[object], found: Found, records: Sequence[dict[str, Any]], folder: Path
 ) -> None:
     """On stderr: why it ended early, the winner in its usual notation, how long it took, and what comes next."""
-    from eproxyctl.engine.rundir import lines
-    from eproxyctl.engine.streaming import TIMINGS
+    from eproxyctl.runs.files import lines
+    from eproxyctl.runs.ledger import TIMINGS
 
     if found.ended:
         say(f"{found.ended}; {len(found.rows)} of {plan.spec.search.evaluations} evaluations", style="yellow")

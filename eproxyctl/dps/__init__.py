@@ -12,11 +12,11 @@ from eproxyctl.contracts import Choice
 from eproxyctl.dps.entrants import UNTUNED, Entrant, checked, contest, entrants, learn
 from eproxyctl.dps.evaluator import Search, clean, goals
 from eproxyctl.dps.exchange import Exchange
-from eproxyctl.engine.fidelity import dimensions
-from eproxyctl.engine.labelling import Split
-from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.study import DiscreteStudy, Finished
+from eproxyctl.dps.fidelity import dimensions
 from eproxyctl.errors import UsageError
+from eproxyctl.scoring.labelling import Split
+from eproxyctl.scoring.plan import Plan
+from eproxyctl.studies.study import DiscreteStudy, Finished
 
 __all__ = [
     "KEPT",

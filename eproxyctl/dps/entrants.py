@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from eproxyctl.contracts import ProxyOptions, Readout
+from eproxyctl.dps import objectives
 from eproxyctl.dps.evaluator import Search, clean, goals
-from eproxyctl.engine import objectives
-from eproxyctl.engine.labelling import Split
-from eproxyctl.engine.results import SIZES
-from eproxyctl.engine.rows import Row
-from eproxyctl.engine.scoring import beside
-from eproxyctl.engine.study import Finished
 from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
+from eproxyctl.runs.rows import Row
+from eproxyctl.scoring.labelling import Split
+from eproxyctl.scoring.results import SIZES
+from eproxyctl.scoring.run import beside
+from eproxyctl.studies.study import Finished
 
 UNTUNED = "proxy of the spec"
 

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from eproxyctl.contracts import Goal, Known, Proxy, ProxyOptions, Readout
-from eproxyctl.engine import objectives, rundir
-from eproxyctl.engine.columns import column, known_of, sections, traced
-from eproxyctl.engine.executors import Workers
-from eproxyctl.engine.fidelity import Costs, dimensions, widened
-from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.rows import Row, scored
-from eproxyctl.engine.streaming import ROWS, TIMINGS, timing
-from eproxyctl.engine.worker import Job, parse_section
+from eproxyctl.dps import objectives
+from eproxyctl.dps.fidelity import Costs, dimensions, widened
 from eproxyctl.ranking import Floats, ranked
+from eproxyctl.runs import files
+from eproxyctl.runs.ledger import ROWS, TIMINGS, timing
+from eproxyctl.runs.rows import Row, scored
+from eproxyctl.scoring.columns import column, known_of, sections, traced
+from eproxyctl.scoring.plan import Plan
+from eproxyctl.scoring.worker import Job, parse_section
+from eproxyctl.workers.executors import Workers
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class Search:
         self._costs = Costs(self.plan)
         self._workers = workers
         self._done = done
-        self._log, self._timings = rundir.Log(folder / ROWS), rundir.Log(folder / TIMINGS)
-        self._seconds = {(line["point"], line["key"]): line["seconds"] for line in rundir.lines(folder / TIMINGS)}
+        self._log, self._timings = files.Log(folder / ROWS), files.Log(folder / TIMINGS)
+        self._seconds = {(line["point"], line["key"]): line["seconds"] for line in files.lines(folder / TIMINGS)}
         self._rows: dict[tuple[str, str], Row] = {}
-        for line in rundir.lines(folder / ROWS):
+        for line in files.lines(folder / ROWS):
             row = Row.from_json(line)
             if row.status != "failed":
                 self._rows[line["point"], row.key] = row

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eproxyctl.dps.evaluator import Search
-from eproxyctl.engine.hosts import SharedStudy
-from eproxyctl.engine.labelling import Split
-from eproxyctl.engine.study import Asked
+from eproxyctl.scoring.labelling import Split
+from eproxyctl.studies.shared import SharedStudy
+from eproxyctl.studies.study import Asked
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from eproxyctl.contracts import Goal
-from eproxyctl.engine.hosts import Store
-from eproxyctl.engine.latency import Latencies
-from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.rows import Row
-from eproxyctl.engine.study import Asked, DiscreteStudy, Terms, Values
 from eproxyctl.errors import SpecError, UsageError
+from eproxyctl.runs.rows import Row
+from eproxyctl.scoring.plan import Plan
 from eproxyctl.search.evaluator import Evaluator, scored_alone
+from eproxyctl.search.latency import Latencies
 from eproxyctl.search.proposals import Listing, Proposals
 from eproxyctl.spec.models import Cost
+from eproxyctl.studies.shared import Store
+from eproxyctl.studies.study import Asked, DiscreteStudy, Terms, Values
 
 __all__ = ["Evaluator", "Found", "best_first", "cost", "explore", "front", "scored_alone"]
 

@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eproxyctl.engine import rundir
-from eproxyctl.engine.columns import alone, digest, kind, sections, within
-from eproxyctl.engine.executors import Workers
-from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.rows import Row
-from eproxyctl.engine.streaming import ROWS, TIMINGS, settle, timing
-from eproxyctl.engine.study import Asked
-from eproxyctl.engine.worker import Job
 from eproxyctl.errors import UsageError
+from eproxyctl.runs import files
+from eproxyctl.runs.ledger import ROWS, TIMINGS, settle, timing
+from eproxyctl.runs.rows import Row
+from eproxyctl.scoring.columns import alone, digest, kind, sections, within
+from eproxyctl.scoring.plan import Plan
+from eproxyctl.scoring.worker import Job
+from eproxyctl.studies.study import Asked
+from eproxyctl.workers.executors import Workers
 
 
 def scored_alone(plan: Plan) -> tuple[str, ...]:
@@ -54,11 +54,11 @@ class Evaluator:
         self._done = done
         self._points = {text: digest(text) for text in scored_alone(plan)}
         self._rows: dict[tuple[str, str], Row] = {}
-        for line in rundir.lines(folder / ROWS):
+        for line in files.lines(folder / ROWS):
             row = Row.from_json(line)
             self._rows[plan.space.canonical(row.key), line["point"]] = row
         self._folder = folder
-        self._log, self._timings = rundir.Log(folder / ROWS), rundir.Log(folder / TIMINGS)
+        self._log, self._timings = files.Log(folder / ROWS), files.Log(folder / TIMINGS)
 
     def close(self) -> None:
         """Close the files."""

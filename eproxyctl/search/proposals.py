@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from eproxyctl.contracts import Choice
-from eproxyctl.engine.latency import Latencies
-from eproxyctl.engine.plan import Plan
-from eproxyctl.engine.study import Asked, Finished, Values
 from eproxyctl.errors import InvalidArchitecture, RunError
+from eproxyctl.scoring.plan import Plan
+from eproxyctl.search.latency import Latencies
+from eproxyctl.studies.study import Asked, Finished, Values
 
 LISTED = "key"
 """The one choice in a space without choices: which key."""

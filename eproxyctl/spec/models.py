@@ -12,7 +12,7 @@ from eproxyctl.registry import ANY_PROXY, SECTIONS, Registry
 Sampler = Literal["evolution", "tpe", "random", "nsga2"]
 Objective = Literal["spearman", "kendall", "quantile"]
 Pick = Literal["random", "spread"]
-"""How architectures to label are chosen: drawn, or spread over the traits of the space (`engine.labelling.spread`)."""
+"""How architectures to label are chosen: drawn, or spread over the traits of the space (`scoring.labelling.spread`)."""
 Augmentation = Literal["flip", "crop"]
 Cost = Literal["params", "macs", "latency"]
 

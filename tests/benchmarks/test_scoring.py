@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Fidelity, Space
-from eproxyctl.engine import measure
+from eproxyctl.doctor import speed as measure
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, materialise
 from eproxyctl.proxies.eproxy import EproxyProxy

@@ -102,7 +102,7 @@ def test_no_two_are_equal_in_function(digits: Path, cli: Cli) -> None:
 def test_architectures_may_be_spread_and_more_continue(digits: Path, cli: Cli) -> None:
     from itertools import islice
 
-    from eproxyctl.engine.labelling import spread
+    from eproxyctl.scoring.labelling import spread
     from eproxyctl.spaces.nasbench201 import NasBench201Space
 
     space = NasBench201Space(NasBench201Space.Options())

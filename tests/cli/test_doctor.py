@@ -10,7 +10,8 @@ import torch
 from conftest import Cli
 
 from eproxyctl import plugins
-from eproxyctl.engine import doctor, measure
+from eproxyctl.doctor import installation as doctor
+from eproxyctl.doctor import speed as measure
 
 TASK = """\
 from typing import TYPE_CHECKING

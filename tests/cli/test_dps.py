@@ -216,8 +216,8 @@ def test_several_specs_give_one_summary_with_the_mean(quick: Path, cli: Cli) -> 
 
 
 def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
-    """The choice is that of `engine.labelling`, and part of the run's identity."""
-    from eproxyctl.engine.labelling import spread
+    """The choice is that of `scoring.labelling`, and part of the run's identity."""
+    from eproxyctl.scoring.labelling import spread
     from eproxyctl.spaces.nasbench201 import NasBench201Space
 
     space = NasBench201Space(NasBench201Space.Options())

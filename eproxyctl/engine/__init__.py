@@ -1,1 +1,0 @@
-"""How it is run: one key → one row, executors, run directories, discrete studies on Optuna."""

@@ -1,0 +1,150 @@
+"""From the rows of the proxies that score networks to one column for each proxy of a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from eproxyctl.contracts import Known, Proxy, ProxyOptions, Space, Trace
+from eproxyctl.ranking import ranked
+from eproxyctl.registry import Registry
+from eproxyctl.runs.rows import Row, Status
+
+
+def within(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
+    """The proxy, its members, and theirs."""
+    yield proxy
+    for options in proxy.members():
+        yield from within(registry.create("proxy", options), registry)
+
+
+def leaves(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
+    """The proxies that score networks themselves: the proxy, or its members, or theirs."""
+    return (one for one in within(proxy, registry) if not one.members())
+
+
+def section(options: ProxyOptions) -> str:
+    """A proxy's section as a job carries it: all that its rows depend on."""
+    return options.model_copy(update={"provenance": None, "label": None}).model_dump_json()
+
+
+def sections(proxies: Sequence[Proxy], registry: Registry) -> tuple[str, ...]:
+    """The sections of all that score networks, each once."""
+    return tuple(dict.fromkeys(section(leaf.options) for proxy in proxies for leaf in leaves(proxy, registry)))
+
+
+def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """A proxy's row for each architecture.
+
+    Args:
+        proxy: of the spec, or a member.
+        space: of the architectures.
+        registry: that knows its members.
+        rows: by section, of the same architectures in the same order.
+    """
+    own = traced(proxy, space, registry, rows)
+    if not proxy.relative:
+        return own
+    ranks = [i for i, row in enumerate(own) if row.status == "ok"]
+    known = known_of([own[i] for i in ranks], space)
+    values = proxy.together(known.traces, known.features) if ranks else []
+    for i, value in zip(ranks, values, strict=True):
+        finite = math.isfinite(value)
+        own[i] = replace(own[i], status="ok" if finite else "diverged", score=value if finite else None)
+    return own
+
+
+def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Its rows before architectures are ranked together; of a proxy with members their values are the trace.
+
+    One that learns is told nothing that depends on which other architectures there are: [members] tuples, the value, or
+    of a member that ranks architectures among each other what it does so by. Others are told ((value, …),).
+    """
+    members = [registry.create("proxy", options) for options in proxy.members()]
+    if not members:
+        return list(rows[section(proxy.options)])
+    compares = [proxy.learns and member.relative and not member.learns for member in members]
+    columns = [
+        (traced if raw else column)(member, space, registry, rows)
+        for raw, member in zip(compares, members, strict=True)
+    ]
+    traces: list[Trace]
+    if proxy.learns:
+        traces = [tuple(map(_numbers, members, compares, each)) for each in zip(*columns, strict=True)]
+    else:
+        values = [
+            ranked([row.score for row in found], higher_is_better=member.higher_is_better)
+            for member, found in zip(members, columns, strict=True)
+        ]
+        traces = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
+    return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
+
+
+def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row]) -> Row:
+    """A proxy's row of one architecture that no other is ranked with.
+
+    Args:
+        proxy: without members, or one that has learned.
+        space: of the architecture.
+        registry: that knows its members.
+        rows: by section, of the architecture.
+    """
+    if not proxy.members():
+        return rows[section(proxy.options)]
+    return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
+
+
+def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
+    """What a member tells of an architecture by itself."""
+    if raw:
+        return _mean(row.traces)[0] if row.traces else ()
+    return (_turned(proxy, row),)
+
+
+def _turned(proxy: Proxy, row: Row) -> float:
+    """The score turned so that higher is better; below every other where it diverged."""
+    if row.score is None:
+        return -sys.float_info.max
+    return row.score if proxy.higher_is_better else -row.score
+
+
+def known_of(rows: Sequence[Row], space: Space) -> Known:
+    """What is known of architectures: traces, sizes and traits; of those that failed, no trace, and no size perhaps."""
+    traits = [space.traits(row.key) for row in rows]
+    features: dict[str, list[float]] = {
+        "size.params": [math.nan if row.params is None else float(row.params) for row in rows],
+        "size.macs": [math.nan if row.macs is None else float(row.macs) for row in rows],
+    }
+    features |= {name: [each[name] for each in traits] for name in (traits[0] if traits else ())}
+    return Known([_mean(row.traces) if row.traces else () for row in rows], features)
+
+
+def _combined(rows: Sequence[Row], trace: Trace) -> Row:
+    """Failed where a member failed, diverged where all did; its score comes later."""
+    failed = next((row for row in rows if row.status == "failed"), None)
+    if failed is not None:
+        return replace(failed, score=None, spread=None, traces=())
+    status: Status = "diverged" if all(row.status == "diverged" for row in rows) else "ok"
+    return replace(rows[0], status=status, score=None, spread=None, traces=(trace,))
+
+
+def _mean(traces: Sequence[Trace]) -> Trace:
+    """Over repeats, value by value."""
+    if len(traces) == 1:
+        return traces[0]
+    return tuple(tuple(map(statistics.fmean, zip(*step, strict=True))) for step in zip(*traces, strict=True))
+
+
+def digest(text: str) -> str:
+    """A short name of a section."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def kind(text: str) -> str:
+    """The kind of a section."""
+    return str(json.loads(text)["kind"])
