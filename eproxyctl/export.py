@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from eproxyctl.contracts import Seed, Space, Task
+from eproxyctl.contracts import Seed, Space, Task, Trainable
 from eproxyctl.errors import DataError, RunError, UsageError
 from eproxyctl.registry import Registry
 from eproxyctl.runs import directory as rundir
@@ -58,7 +58,7 @@ class Subject:
         from eproxyctl.networks.size import as_module
 
         network = self.space.build(self.key, self.shape, self.outputs)
-        return self.task.model(network) if self.task and self.task.metric else as_module(network)
+        return self.task.model(network) if isinstance(self.task, Trainable) else as_module(network)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+from abc import ABC
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,13 +17,33 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, WithJsonSchema, WrapValidator, create_model
 
-from eproxyctl.contracts import Options, Proxy, ProxyOptions, Space, Task
+from eproxyctl.contracts import (
+    Composite,
+    Learner,
+    Options,
+    Proxy,
+    ProxyOptions,
+    Readable,
+    Relative,
+    Space,
+    Task,
+    Trainable,
+    Tunable,
+)
 from eproxyctl.errors import PluginError, SpecError, did_you_mean
 
 Section = Literal["space", "task", "proxy"]
 SECTIONS: tuple[Section, ...] = ("space", "task", "proxy")
 CONTRACTS: dict[Section, type] = {"space": Space, "task": Task, "proxy": Proxy}
 Model = TypeVar("Model", bound=BaseModel)
+
+
+CAPABILITIES: dict[Section, tuple[type[ABC], ...]] = {
+    "space": (),
+    "task": (Trainable,),
+    "proxy": (Tunable, Readable, Composite, Relative, Learner),
+}
+"""What a class of a section may derive from besides."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,7 @@ class Registry:
         missing = sorted(getattr(cls, "__abstractmethods__", ()))
         if missing:
             raise TypeError(f"class {cls.__name__} lacks {', '.join(missing)}")
+        _check_capabilities(section, cls)
         slot = (section, cls.kind)
         if slot in self.entries:
             self.clashes[slot] = (*self.clashes.get(slot, (self.entries[slot].origin,)), origin)
@@ -134,6 +156,19 @@ class Registry:
     def create(self, section: Section, options: Options) -> Any:
         """The Space, Task or Proxy of validated options."""
         return self.get(section, kind_of(options)).cls(options)
+
+
+def _check_capabilities(section: Section, cls: type[Any]) -> None:
+    """Raises TypeError where a class has methods of a capability without deriving from it."""
+    known = set(dir(CONTRACTS[section]))
+    for capability in CAPABILITIES[section]:
+        if issubclass(cls, capability):
+            known |= set(dir(capability))
+    for capability in CAPABILITIES[section]:
+        lone = sorted((set(dir(cls)) - known) & capability.__abstractmethods__)
+        if lone:
+            names = ", ".join(lone)
+            raise TypeError(f"class {cls.__name__} has {names}: it must derive from {capability.__name__} too")
 
 
 def kind_of(options: Options) -> str:

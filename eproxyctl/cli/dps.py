@@ -91,13 +91,14 @@ def _tune(
 ) -> tuple[list[Entrant], Split, int]:
     """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
+    from eproxyctl.contracts import Learner
     from eproxyctl.runs.directory import RunDirectory
     from eproxyctl.runs.files import write
     from eproxyctl.scoring.labelling import split
     from eproxyctl.scoring.plan import identity
 
     parts = split(plan)
-    learns = plan.proxy.learns
+    learns = isinstance(plan.proxy, Learner)
     own = plan.spec.dps.model_dump(exclude={"trials", "held_out", "seeds"}, mode="json")
     names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eproxyctl.cli import output
+from eproxyctl.contracts import Learner, Readout
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import ProxyOptions
@@ -110,7 +111,7 @@ def records(plan: Plan, found: Sequence[Entrant], *, timed: bool = False) -> lis
     return [
         {
             "proxy": e.name,
-            **({"cross-validated": e.value} if options.parts and not plan.proxy.learns else {}),
+            **({"cross-validated": e.value} if options.parts and not isinstance(plan.proxy, Learner) else {}),
             "training": e.training.value,
             "training_low": e.training.low,
             "training_high": e.training.high,
@@ -129,10 +130,7 @@ def records(plan: Plan, found: Sequence[Entrant], *, timed: bool = False) -> lis
 def _readout(options: ProxyOptions) -> str:
     """A read-out in words: what differs from the default."""
     readout = getattr(options, "readout", None)
-    if readout is None:
-        return ""
-    changed = readout.model_dump(exclude_defaults=True, exclude={"cost_max"})
-    return " ".join(f"{name}={value}" for name, value in changed.items()) or "default"
+    return readout.words() if isinstance(readout, Readout) else ""
 
 
 def title(plan: Plan, parts: Split) -> str:

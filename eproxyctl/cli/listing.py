@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eproxyctl.cli import common, output
+from eproxyctl.contracts import Trainable
 from eproxyctl.registry import SECTIONS, Entry, Registry, Section
 
 
@@ -79,7 +80,7 @@ def describe(
 
 def _facts(registry: Registry, entry: Entry) -> list[str]:
     """What else a space, a task or a proxy has to say."""
-    if entry.section == "task" and entry.cls.metric:
+    if entry.section == "task" and issubclass(entry.cls, Trainable):
         better = "higher" if entry.cls.metric_goal == "maximize" else "lower"
         return [f"metric   {entry.cls.metric}, {better} is better; `eproxyctl benchmark` trains networks on it"]
     if entry.section == "proxy":

@@ -14,6 +14,7 @@ from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
 from eproxyctl.cli.progress import progress
 from eproxyctl.cli.validate import resolved
+from eproxyctl.contracts import Trainable
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _result(plan: Plan, found: Found, records: Sequence[dict[str, Any]]) -> dict
         "top": [output.plain(record) for record in records],
         "network": {
             "space": json.loads(plan.context.space),
-            "task": _head(plan) if plan.task.metric else None,
+            "task": _head(plan) if isinstance(plan.task, Trainable) else None,
             "shape": plan.context.shape,
             "outputs": plan.context.outputs,
             "seed": plan.spec.seed,
@@ -181,9 +182,9 @@ def _say_more(
         say(f"best: {notation}")
     seconds = sum(line["seconds"] for line in lines(folder / TIMINGS))
     say(f"scoring took {seconds:,.0f} s of one core in all; every architecture: {folder / TOP}", always=False)
-    if plan.task.metric and best:
+    if isinstance(plan.task, Trainable) and best:
         kept = Path("runs") / plan.loaded.name / "best"
         train = common.command("benchmark", *spec, "--architecture", best, "--save", "--run", kept)
         say(f"next: {train}", always=False)
-    or_else = "or, without training it" if plan.task.metric else "next"
+    or_else = "or, without training it" if isinstance(plan.task, Trainable) else "next"
     say(f"{or_else}: {common.command('export', folder, '--top', 1)}", always=False)

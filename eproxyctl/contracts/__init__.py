@@ -1,6 +1,6 @@
 """What a space, a task and a proxy are. Built-ins and plugins enter by this same door.
 
-A spec names one of each; the engine turns architecture keys into scored rows. A class becomes available by being
+A spec names one of each; scoring turns architecture keys into scored rows. A class becomes available by being
 defined in a module that the registry reads and by setting `kind`; its docstring is what `eproxyctl describe` shows.
 """
 
@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
 from eproxyctl.contracts.proxy import (
+    Composite,
     Costs,
     Features,
     Known,
+    Learner,
     Needs,
     Provenance,
     Proxy,
     ProxyOptions,
+    Readable,
     Readout,
+    Relative,
     Score,
     Trace,
+    Tunable,
 )
 from eproxyctl.contracts.space import Architectures, Space, SpaceOptions
-from eproxyctl.contracts.task import Batches, Examples, TableOptions, Task, TaskOptions
+from eproxyctl.contracts.task import Batches, Examples, TableOptions, Task, TaskOptions, Trainable
 
 if TYPE_CHECKING:
     from eproxyctl.contracts.base import Meter as Meter
@@ -31,18 +36,22 @@ __all__ = [
     "Architectures",
     "Batches",
     "Choice",
+    "Composite",
     "Costs",
     "Examples",
     "Features",
     "Fidelity",
     "Goal",
     "Known",
+    "Learner",
     "Needs",
     "Options",
     "Provenance",
     "Proxy",
     "ProxyOptions",
+    "Readable",
     "Readout",
+    "Relative",
     "Scheme",
     "Score",
     "Seed",
@@ -52,5 +61,7 @@ __all__ = [
     "Task",
     "TaskOptions",
     "Trace",
+    "Trainable",
+    "Tunable",
     "derive",
 ]

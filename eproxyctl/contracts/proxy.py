@@ -1,4 +1,8 @@
-"""How good it is, told without training to the end."""
+"""How good it is, told without training to the end; and what else a proxy may be, each a class of its own.
+
+A proxy derives from `Proxy`, and from those of the capabilities that it has: the rest of the package asks with
+`isinstance`, and nothing raises NotImplementedError.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +62,7 @@ class Known:
     """What a proxy learns from: its members' values and the features of some architectures.
 
     Attributes:
-        traces: one an architecture, a tuple for each member: its value, higher is better, or of one that is `relative`
+        traces: one an architecture, a tuple for each member: its value, higher is better, or of one that is `Relative`
             the numbers of its own trace, since its value is a rank among whatever is scored together. Empty where
             scoring failed.
         features: NaN where unknown.
@@ -80,6 +84,11 @@ class Provenance(Options):
 class Readout(Options):
     """A way to read one number from a trace, without training again."""
 
+    def words(self) -> str:
+        """What differs from the default, for people."""
+        changed = self.model_dump(exclude_defaults=True)
+        return " ".join(f"{name}={value}" for name, value in changed.items()) or "default"
+
 
 class ProxyOptions(Options):
     """What every proxy's section of a spec has."""
@@ -97,10 +106,6 @@ class Proxy(ABC):
     Options: ClassVar[type[ProxyOptions]] = ProxyOptions
     higher_is_better: ClassVar[bool] = True
     needs: ClassVar[Needs] = Needs()
-    learns: ClassVar[bool] = False
-    """True: `dps` calls `learn`."""
-    relative: ClassVar[bool] = False
-    """True: a score is a rank among the architectures scored together, made by `together`."""
 
     def __init__(self, options: ProxyOptions) -> None:
         self.options = options
@@ -108,8 +113,6 @@ class Proxy(ABC):
     @abstractmethod
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         """Score a freshly built network, which may be changed in place; its weights are initialised from `seed`."""
-
-    # Optional: what a score takes, where it is more than one forward pass.
 
     def work(self, macs: int, channels: tuple[int, ...], rank: int) -> float:
         """Counted multiply-adds of one score, for each input of the minibatch; forward passes only.
@@ -121,37 +124,65 @@ class Proxy(ABC):
         """
         return float(macs)
 
-    # Optional: a proxy with `parameters` can be tuned by DPS.
 
+class Tunable(ABC):
+    """A proxy with settings that DPS searches."""
+
+    @abstractmethod
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
-        """The trained settings DPS searches, by name; empty where there are none."""
-        return {}
+        """The trained settings that DPS searches, by name."""
 
+    @abstractmethod
     def encode(self, choices: Mapping[str, Choice]) -> ProxyOptions:
         """Choices → options; equal for choices that differ only in genes without effect."""
-        raise NotImplementedError
 
-    # Optional: a proxy made of others, or one that is `relative`.
 
+class Readable(ABC):
+    """A proxy whose value is read from the trace, which costs no training; the way is its option `readout`."""
+
+    @abstractmethod
+    def readouts(self, mode: str = "paper") -> tuple[Readout, ...]:
+        """Every read-out that DPS may choose, the simplest first."""
+
+    @abstractmethod
+    def with_readout(self, readout: Readout, params_max: int, macs_max: int) -> ProxyOptions:
+        """These options with the chosen read-out, and in it what it needs of the space's largest architecture."""
+
+    @abstractmethod
+    def read(self, trace: Trace, costs: Costs, readout: Readout | None = None) -> float:
+        """Trace and size → value; `readout` None is the one in the options."""
+
+
+class Composite(ABC):
+    """A proxy made of others; it scores no network itself."""
+
+    @abstractmethod
     def members(self) -> tuple[ProxyOptions, ...]:
-        """The proxies it is made of; the engine scores with each and hands over their values as the trace."""
-        return ()
+        """The proxies it is made of; each scores the networks, and their values are handed over as the trace."""
 
-    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+
+class Relative(ABC):
+    """A proxy whose value says where an architecture stands among those scored together."""
+
+    @abstractmethod
+    def place(self, traces: Sequence[Trace], features: Features) -> list[float]:
         """The values of architectures scored together.
 
         Args:
             traces: one an architecture; of a proxy with members ((value, …),), each turned so that higher is better; of
-                one that `learns` as in `Known`.
+                a `Learner` as in `Known`.
             features: what is known of the same architectures without scoring them: sizes and traits.
         """
-        raise NotImplementedError
 
-    # Optional: a proxy that `learns` from the training architectures of the metric table, instead of being searched.
 
-    def ready(self) -> None:  # noqa: B027 - most proxies always are
+class Learner(Relative):
+    """A proxy that learns from the training architectures of the metric table, instead of being searched."""
+
+    @abstractmethod
+    def ready(self) -> None:
         """Raises DataError where it cannot score before it has learned."""
 
+    @abstractmethod
     def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:
         """These options with what was learned.
 
@@ -160,18 +191,3 @@ class Proxy(ABC):
             metric: of each, higher is better.
             every: all architectures there are, whose metric it is not told.
         """
-        raise NotImplementedError
-
-    # Optional: a proxy with `readouts` has its value read from the trace, which costs no training.
-
-    def readouts(self, mode: str = "paper") -> tuple[Readout, ...]:
-        """Every read-out DPS may choose, the simplest first."""
-        return ()
-
-    def with_readout(self, readout: Readout) -> ProxyOptions:
-        """These options with the chosen read-out."""
-        raise NotImplementedError
-
-    def read(self, trace: Trace, costs: Costs, readout: Readout | None = None) -> float:
-        """Trace and size → value; `readout` None is the one in the options."""
-        raise NotImplementedError

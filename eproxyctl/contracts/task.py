@@ -32,7 +32,7 @@ class Examples:
 
     Attributes:
         inputs: [N, C, *spatial], as stored (uint8 to be small) or float32.
-        targets: [N, …]; a multiple of N where each input gives several examples, see `Task.pairs`.
+        targets: [N, …]; a multiple of N where each input gives several examples, see `Trainable.pairs`.
         training, validation: which of the examples, disjoint.
         mean, std: [C, 1, …] of the training inputs; a network sees (input − mean) / std.
         target_mean, target_std: what a target t stands for: t · target_std + target_mean.
@@ -115,40 +115,52 @@ class Task(ABC):
         """Input files whose content is part of a run's identity."""
         return ()
 
-    # Optional: networks can really be trained on a task with a `metric`, as `benchmark` does.
 
-    metric: ClassVar[str] = ""
-    """Name of what `meter` measures; empty where networks cannot be trained on the task."""
+class Trainable(ABC):
+    """A task that networks can really be trained on, as `benchmark` does."""
+
+    metric: ClassVar[str]
+    """Name of what `meter` measures."""
     metric_goal: ClassVar[Goal] = "maximize"
     spoilt_by: ClassVar[tuple[str, ...]] = ()
     """Augmentations after which a target would no longer be true; `benchmark` refuses them."""
 
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """(channels, *spatial) of one full input, as in `Task`."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Width of the classifier in the full network, as in `Task`."""
+
+    @abstractmethod
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """All examples, split by `seed`: a share for validation, and of the rest at most `limit` for training.
 
         Raises:
             DataError: too few, without targets, or unreadable.
         """
-        raise NotImplementedError
 
-    def pairs(self, examples: Examples, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs [B, C, *spatial] as networks see them and targets [B, …] of some examples."""
-        return examples.normalised(indices), examples.targets[indices]
-
+    @abstractmethod
     def model(self, network: Network) -> nn.Module:
         """The module that is trained: the network, and where the task needs another head than a classifier, that.
 
         The network is the task's from then on. Its values may not be set yet, and it may be on the meta device.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The scalar that training lowers, the mean over a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def meter(self) -> Meter:
         """A new meter of the metric."""
-        raise NotImplementedError
+
+    def pairs(self, examples: Examples, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs [B, C, *spatial] as networks see them and targets [B, …] of some examples."""
+        return examples.normalised(indices), examples.targets[indices]
 
     def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:
         """A training batch [B, C, *spatial] varied at random, its shape kept; `random` is a CPU generator."""

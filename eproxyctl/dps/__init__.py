@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from eproxyctl.contracts import Choice
+from eproxyctl.contracts import Choice, Tunable
 from eproxyctl.dps.entrants import UNTUNED, Entrant, checked, contest, entrants, learn
 from eproxyctl.dps.evaluator import Search, clean, goals
 from eproxyctl.dps.exchange import Exchange
@@ -73,13 +73,15 @@ def parameters(plan: Plan) -> tuple[dict[str, tuple[Choice, ...]], Callable[[Map
     Raises:
         UsageError: the proxy has nothing to tune.
     """
-    own, fidelity = dict(plan.proxy.parameters()), dimensions(plan)
+    own, fidelity = dict(plan.proxy.parameters()) if isinstance(plan.proxy, Tunable) else {}, dimensions(plan)
     found = own | fidelity.parameters()
     if not found:
         raise UsageError(f"proxy '{plan.proxy.kind}' has no settings to tune", hint="use proxy: eproxy")
 
     def encode(choices: Mapping[str, Choice]) -> str:
-        options = plan.proxy.encode({name: choices[name] for name in own}) if own else plan.proxy.options
+        options = plan.proxy.options
+        if isinstance(plan.proxy, Tunable):
+            options = plan.proxy.encode({name: choices[name] for name in own})
         return clean(fidelity.apply(options, choices)).model_dump_json()
 
     return found, encode

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from eproxyctl.contracts import ProxyOptions, Readout
+from eproxyctl.contracts import Learner, ProxyOptions, Readable, Readout
 from eproxyctl.dps import objectives
 from eproxyctl.dps.evaluator import Search, clean, goals
 from eproxyctl.ranking import Estimate, Floats, estimate, ranked
 from eproxyctl.registry import kind_of
 from eproxyctl.runs.rows import Row
+from eproxyctl.scoring.columns import members
 from eproxyctl.scoring.labelling import Split
 from eproxyctl.scoring.results import SIZES
 from eproxyctl.scoring.run import beside
@@ -128,13 +129,14 @@ def learn(search: Search, parts: Split) -> list[Entrant]:
     The scale of each feature is made from training and held-out architectures alike; labels are those of training only.
     """
     plan = search.plan
+    assert isinstance(plan.proxy, Learner)
     section = clean(plan.proxy.options).model_dump_json()
     metric = [float(value) for value in search.metric(parts.training)]
     everything = [*parts.training, *parts.held_out]
     options = plan.proxy.learn(search.known(section, parts.training), metric, search.known(section, everything))
     found = [_entrant(search, "result", options, parts.training, parts.held_out)]
     rows: dict[str, Row] = {}
-    for member in plan.proxy.members():
+    for member in members(plan.proxy):
         text = clean(member).model_dump_json()
         if kind_of(member) not in SIZES:
             found.append(_entrant(search, _name(member), clean(member), parts.training, parts.held_out))
@@ -151,11 +153,8 @@ def with_readout(search: Search, section: str, readout: Readout | None) -> Proxy
     proxy = search.proxy(section)
     if readout is None:
         return proxy.options
-    params_max, macs_max = search.plan.context.largest
-    cost = getattr(readout, "cost", None)
-    if getattr(readout, "alpha", 0):
-        readout = readout.model_copy(update={"cost_max": float(macs_max if cost == "macs" else params_max)})
-    return proxy.with_readout(readout)
+    assert isinstance(proxy, Readable)
+    return proxy.with_readout(readout, *search.plan.context.largest)
 
 
 def _entrant(
@@ -163,9 +162,8 @@ def _entrant(
 ) -> Entrant:
     section = options.model_dump_json()
     proxy = search.proxy(section)
-    readout = getattr(options, "readout", None)
     estimates = [
-        _estimate(search, search.scores(proxy, search.rows(section, keys), readout), keys) if keys else None
+        _estimate(search, search.scores(proxy, search.rows(section, keys), None), keys) if keys else None
         for keys in (training, held_out)
     ]
     assert estimates[0] is not None

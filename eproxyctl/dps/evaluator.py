@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eproxyctl.contracts import Goal, Known, Proxy, ProxyOptions, Readout
+from eproxyctl.contracts import Goal, Known, Proxy, ProxyOptions, Readable, Readout
 from eproxyctl.dps import objectives
 from eproxyctl.dps.fidelity import Costs, dimensions, widened
 from eproxyctl.ranking import Floats, ranked
@@ -136,7 +136,7 @@ class Search:
 
     def _read(self, proxy: Proxy, row: Row) -> Row:
         """The row through the read-out of the proxy's section: it may have been trained for another one."""
-        if not proxy.readouts() or not row.traces:
+        if not isinstance(proxy, Readable) or not row.traces:
             return row
         assert row.params is not None
         assert row.macs is not None
@@ -161,7 +161,10 @@ class Search:
         reach `beat` are given up after a part of `keys`: their fitness on those, or the most they could reach.
         """
         metric, options, proxy = self.metric(keys), self.plan.spec.dps, self.proxy(section)
-        judge, readouts = objectives.fitness(options.objective), proxy.readouts(options.readout) or (None,)
+        judge = objectives.fitness(options.objective)
+        readouts: tuple[Readout | None, ...] = (None,)
+        if isinstance(proxy, Readable):
+            readouts = proxy.readouts(options.readout)
         for k in (*(_stages(len(keys)) if beat is not None else ()), len(keys)):
             rows = self.rows(section, keys[:k])
             scores = np.stack([self.scores(proxy, rows, readout) for readout in readouts])
@@ -195,7 +198,7 @@ class Search:
         return ranked(values, higher_is_better=proxy.higher_is_better)
 
     def _score(self, proxy: Proxy, row: Row, readout: Readout | None) -> float | None:
-        if not proxy.readouts():
+        if not isinstance(proxy, Readable):
             return row.score
         if row.params is None or row.macs is None or not row.traces:
             return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from eproxyctl.contracts import Choice, Proxy, ProxyOptions
+from eproxyctl.contracts import Choice, Composite, Proxy, ProxyOptions
 from eproxyctl.errors import UsageError
 from eproxyctl.scoring.columns import leaves
 from eproxyctl.scoring.plan import Plan, minibatches
@@ -53,7 +53,7 @@ def dimensions(plan: Plan) -> Dimensions:
     wanted, options = plan.spec.dps.fidelity, plan.proxy.options
     if not wanted:
         return Dimensions({}, {})
-    if plan.proxy.members():
+    if isinstance(plan.proxy, Composite):
         raise UsageError(
             f"dps.fidelity is of proxies that score networks, and '{plan.proxy.kind}' is made of others",
             hint="give its members a fidelity each",
@@ -66,8 +66,8 @@ def dimensions(plan: Plan) -> Dimensions:
         "batch": len(inputs) // plan.proxy.needs.batches,
     }
     full = {name: value for name, value in full.items() if name in plan.space.fidelities()}
-    if hasattr(options, "iterations"):
-        full["iterations"] = options.iterations
+    if "iterations" in type(options).model_fields:
+        full["iterations"] = options.model_dump()["iterations"]
     if isinstance(wanted, FidelityChoices):
         named = {name: values for name, values in wanted.model_dump().items() if values}
         for name in named:

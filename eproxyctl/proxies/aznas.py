@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from eproxyctl.contracts import Batches, Features, Needs, Scheme, Score, Seed, Trace, derive
+from eproxyctl.contracts import Batches, Features, Needs, Relative, Scheme, Score, Seed, Trace, derive
 from eproxyctl.proxies.zero_cost import ZeroCostOptions, ZeroCostProxy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LOWEST = -1e9
 """A component that is undefined, or a block that passes its input on unchanged (−∞ in the official code)."""
 
 
-class AzNasProxy(ZeroCostProxy):
+class AzNasProxy(ZeroCostProxy, Relative):
     """AZ-NAS: expressivity, progressivity, trainability and complexity; the trace holds the four, in this order.
 
     For the maps of successive blocks: expressivity is the sum of the entropies of the normalised eigenvalues of each
@@ -39,7 +39,6 @@ class AzNasProxy(ZeroCostProxy):
 
     kind = "az-nas"
     needs = Needs(gradients=True)
-    relative = True
 
     class Options(ZeroCostOptions):
         init: Scheme = Field("kaiming_normal", description="how the network starts; the official code: Kaiming normal")
@@ -74,7 +73,7 @@ class AzNasProxy(ZeroCostProxy):
             return batches.inputs
         return torch.randn(batches.inputs.shape, generator=generator(derive(seed.common, "az-nas"))).to(batches.inputs)
 
-    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+    def place(self, traces: Sequence[Trace], features: Features) -> list[float]:
         from scipy.stats import rankdata
 
         columns = list(zip(*(trace[0] for trace in traces), strict=True))

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
-from eproxyctl.contracts import Batches, Choice, Features, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.contracts import (
+    Batches,
+    Choice,
+    Composite,
+    Features,
+    Proxy,
+    ProxyOptions,
+    Relative,
+    Score,
+    Seed,
+    Trace,
+    Tunable,
+)
 from eproxyctl.registry import AnyProxy
 
 if TYPE_CHECKING:
@@ -17,7 +29,7 @@ if TYPE_CHECKING:
 WEIGHTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
-class EnsembleProxy(Proxy):
+class EnsembleProxy(Proxy, Composite, Relative, Tunable):
     """The weighted mean of its members' ranks among the architectures scored together, in (0, 1], 1 the best.
 
     value = Σ wᵢ·rᵢ/n / Σ |wᵢ|: rᵢ the mean rank of n architectures by member i, n the best. A member that diverged
@@ -27,7 +39,6 @@ class EnsembleProxy(Proxy):
     """
 
     kind = "ensemble"
-    relative = True
 
     class Options(ProxyOptions):
         members: tuple[AnyProxy, ...] = Field(min_length=2, description="the proxies: a kind, a path or a section each")
@@ -49,7 +60,7 @@ class EnsembleProxy(Proxy):
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         raise TypeError("an ensemble is scored through its members")
 
-    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+    def place(self, traces: Sequence[Trace], features: Features) -> list[float]:
         from scipy.stats import rankdata
 
         columns = list(zip(*(trace[0] for trace in traces), strict=True))

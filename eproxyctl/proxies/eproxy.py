@@ -20,11 +20,13 @@ from eproxyctl.contracts import (
     Options,
     Proxy,
     ProxyOptions,
+    Readable,
     Readout,
     Scheme,
     Score,
     Seed,
     Trace,
+    Tunable,
 )
 
 if TYPE_CHECKING:
@@ -79,8 +81,12 @@ class EproxyReadout(Readout):
     cost: Cost = Field("macs", description="what size means in the cost mix")
     cost_max: PositiveFloat | None = Field(None, description="cost of the space's largest architecture; unset: counted")
 
+    def words(self) -> str:
+        """As of any read-out, the size of the largest architecture left out."""
+        return Readout.words(self.model_copy(update={"cost_max": None}))
 
-class EproxyProxy(Proxy):
+
+class EproxyProxy(Proxy, Readable, Tunable):
     """Eproxy: the loss of a few training steps that regress synthetic targets through a frozen random barrier.
 
     The network without its classifier is trained on one minibatch by SGD. Each branch takes a feature map, resized to
@@ -208,7 +214,12 @@ class EproxyProxy(Proxy):
         ]
         return (*mixed, *(shaped if mode == "trace" else ()))
 
-    def with_readout(self, readout: Readout) -> ProxyOptions:
+    def with_readout(self, readout: Readout, params_max: int, macs_max: int) -> ProxyOptions:
+        """With a cost mix, the cost of the largest architecture stands in the read-out from then on."""
+        assert isinstance(readout, EproxyReadout)
+        if readout.alpha:
+            largest = float(macs_max if readout.cost == "macs" else params_max)
+            readout = readout.model_copy(update={"cost_max": largest})
         return self.options.model_copy(update={"readout": readout})
 
     def read(self, trace: Trace, costs: Costs, readout: Readout | None = None) -> float:

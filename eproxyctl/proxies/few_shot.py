@@ -10,7 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from eproxyctl import fewshot
-from eproxyctl.contracts import FULL, Batches, Features, Known, Proxy, ProxyOptions, Score, Seed, Trace
+from eproxyctl.contracts import (
+    FULL,
+    Batches,
+    Composite,
+    Features,
+    Known,
+    Learner,
+    Proxy,
+    ProxyOptions,
+    Score,
+    Seed,
+    Trace,
+)
 from eproxyctl.errors import DataError
 from eproxyctl.registry import AnyProxy, kind_of
 
@@ -20,7 +32,7 @@ if TYPE_CHECKING:
 HINT = "eproxyctl dps SPEC, then name the proxy.yaml that it writes"
 
 
-class FewShotProxy(Proxy):
+class FewShotProxy(Proxy, Composite, Learner):
     """A Gaussian process over sizes, traits of the key and the members' scores, learned by `eproxyctl dps`.
 
     Inputs are normal scores of ranks, groups of features vote alike, directions are learned (see `eproxyctl.fewshot`).
@@ -33,8 +45,6 @@ class FewShotProxy(Proxy):
     """
 
     kind = "few-shot"
-    relative = True
-    learns = True
 
     class Options(ProxyOptions):
         members: tuple[AnyProxy, ...] = Field(
@@ -56,7 +66,7 @@ class FewShotProxy(Proxy):
         if self.options.choice is None:
             raise DataError("the few-shot proxy has learned nothing yet", hint=HINT)
 
-    def together(self, traces: Sequence[Trace], features: Features) -> list[float]:
+    def place(self, traces: Sequence[Trace], features: Features) -> list[float]:
         self.ready()
         assert self.options.choice is not None
         return [float(value) for value in self.options.choice.model.predict(self._features(Known(traces, features)))]

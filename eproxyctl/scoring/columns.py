@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from eproxyctl.contracts import Known, Proxy, ProxyOptions, Space, Trace
+from eproxyctl.contracts import Composite, Known, Learner, Proxy, ProxyOptions, Relative, Space, Trace
 from eproxyctl.ranking import ranked
 from eproxyctl.registry import Registry
 from eproxyctl.runs.rows import Row, Status
@@ -19,13 +19,18 @@ from eproxyctl.runs.rows import Row, Status
 def within(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
     """The proxy, its members, and theirs."""
     yield proxy
-    for options in proxy.members():
+    for options in members(proxy):
         yield from within(registry.create("proxy", options), registry)
+
+
+def members(proxy: Proxy) -> tuple[ProxyOptions, ...]:
+    """The proxies it is made of; none of one that scores networks itself."""
+    return proxy.members() if isinstance(proxy, Composite) else ()
 
 
 def leaves(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
     """The proxies that score networks themselves: the proxy, or its members, or theirs."""
-    return (one for one in within(proxy, registry) if not one.members())
+    return (one for one in within(proxy, registry) if not isinstance(one, Composite))
 
 
 def section(options: ProxyOptions) -> str:
@@ -48,11 +53,11 @@ def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
         rows: by section, of the same architectures in the same order.
     """
     own = traced(proxy, space, registry, rows)
-    if not proxy.relative:
+    if not isinstance(proxy, Relative):
         return own
     ranks = [i for i, row in enumerate(own) if row.status == "ok"]
     known = known_of([own[i] for i in ranks], space)
-    values = proxy.together(known.traces, known.features) if ranks else []
+    values = proxy.place(known.traces, known.features) if ranks else []
     for i, value in zip(ranks, values, strict=True):
         finite = math.isfinite(value)
         own[i] = replace(own[i], status="ok" if finite else "diverged", score=value if finite else None)
@@ -65,21 +70,21 @@ def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
     One that learns is told nothing that depends on which other architectures there are: [members] tuples, the value, or
     of a member that ranks architectures among each other what it does so by. Others are told ((value, …),).
     """
-    members = [registry.create("proxy", options) for options in proxy.members()]
-    if not members:
+    if not isinstance(proxy, Composite):
         return list(rows[section(proxy.options)])
-    compares = [proxy.learns and member.relative and not member.learns for member in members]
+    learns = isinstance(proxy, Learner)
+    parts: list[Proxy] = [registry.create("proxy", options) for options in proxy.members()]
+    compares = [learns and isinstance(part, Relative) and not isinstance(part, Learner) for part in parts]
     columns = [
-        (traced if raw else column)(member, space, registry, rows)
-        for raw, member in zip(compares, members, strict=True)
+        (traced if raw else column)(part, space, registry, rows) for raw, part in zip(compares, parts, strict=True)
     ]
     traces: list[Trace]
-    if proxy.learns:
-        traces = [tuple(map(_numbers, members, compares, each)) for each in zip(*columns, strict=True)]
+    if learns:
+        traces = [tuple(map(_numbers, parts, compares, each)) for each in zip(*columns, strict=True)]
     else:
         values = [
-            ranked([row.score for row in found], higher_is_better=member.higher_is_better)
-            for member, found in zip(members, columns, strict=True)
+            ranked([row.score for row in found], higher_is_better=part.higher_is_better)
+            for part, found in zip(parts, columns, strict=True)
         ]
         traces = [(tuple(map(float, each)),) for each in zip(*values, strict=True)]
     return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
@@ -94,7 +99,7 @@ def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row
         registry: that knows its members.
         rows: by section, of the architecture.
     """
-    if not proxy.members():
+    if not isinstance(proxy, Composite):
         return rows[section(proxy.options)]
     return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
 

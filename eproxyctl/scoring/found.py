@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eproxyctl.contracts import Proxy
+from eproxyctl.contracts import Composite, Proxy, Relative
 from eproxyctl.ranking import Floats
 from eproxyctl.runs.ledger import settled
 from eproxyctl.runs.rows import Row, Status
@@ -105,9 +105,9 @@ class Found:
         """By place of the section: rows that are ranked together, and whether their traces are needed for it."""
         plan = self._plan
         needed = [leaf for p in self._together for leaf in leaves(plan.proxies[p], plan.registry)]
-        return {self._sections.index(section(leaf.options)): ([], leaf.relative) for leaf in needed}
+        return {self._sections.index(section(leaf.options)): ([], isinstance(leaf, Relative)) for leaf in needed}
 
 
 def together(proxy: Proxy) -> bool:
     """Whether its value of one architecture depends on the others."""
-    return proxy.relative or bool(proxy.members())
+    return isinstance(proxy, Relative | Composite)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eproxyctl import fewshot
-from eproxyctl.contracts import Space
+from eproxyctl.contracts import Learner, Space
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.scoring.columns import within
 from eproxyctl.scoring.plan import Plan
@@ -67,8 +67,9 @@ def split(plan: Plan) -> Split:
     Raises:
         DataError: no table, or one that is too small.
     """
-    for member in (one for one in within(plan.proxy, plan.registry) if one is not plan.proxy):
-        member.ready()
+    for member in within(plan.proxy, plan.registry):
+        if member is not plan.proxy and isinstance(member, Learner):
+            member.ready()
     if plan.table is None:
         raise DataError("dps needs the metric of some architectures, and the task has no metric table", hint=ADD_TABLE)
     wanted, options = plan.spec.dps.architectures, plan.spec.dps

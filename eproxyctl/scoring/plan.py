@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.errors import DataError, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
+from eproxyctl.runs.identity import sections_identity
 from eproxyctl.scoring.columns import leaves
 from eproxyctl.scoring.worker import Ask, Context, Minibatch
-from eproxyctl.spec.loading import PATH_SETTINGS, Loaded
+from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
 from eproxyctl.tasks.table import Table, load
 
@@ -170,28 +168,6 @@ def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     parts: dict[str, Any] = {section: whole[section] for section in SECTIONS}
     parts["space"].pop("architectures", None)
     parts["task"].pop("baselines")
-    digest = sections_identity(parts, spec, plan.task, plan.origins)
+    digest = sections_identity(parts, spec, plan.task.files(), plan.origins)
     digest["table"] = plan.table.sha256[:16] if plan.table else ""
     return digest | (extra or {})
-
-
-def sections_identity(parts: Mapping[str, Any], spec: Spec, task: Task, origins: Sequence[Origin]) -> dict[str, Any]:
-    """Digests of sections of a spec without their paths, and of the task's files and the plugins."""
-    files = hashlib.sha256()
-    for name in sorted(task.files()):
-        files.update(hashlib.sha256(Path(name).read_bytes()).digest())
-    digest: dict[str, Any] = {section: _sha256(_without_paths(part)) for section, part in parts.items()}
-    device = f"{spec.device} tf32" if spec.tf32 else spec.device
-    digest |= {"seed": spec.seed, "device": device, "images": files.hexdigest()[:16]}
-    digest["plugins"] = _sha256([[o.name, o.sha256] for o in origins if not o.builtin])
-    return digest
-
-
-def _sha256(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_paths(v) for key, v in value.items() if key not in PATH_SETTINGS}
-    return [_without_paths(v) for v in value] if isinstance(value, list) else value

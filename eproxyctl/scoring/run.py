@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eproxyctl.contracts import Learner
 from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, Floats, estimate, partial_spearman, ranked
 from eproxyctl.runs.ledger import Rows
 from eproxyctl.runs.rows import Row
@@ -32,7 +33,8 @@ def score(
     """
     for proxy in plan.proxies:
         for one in within(proxy, plan.registry):
-            one.ready()
+            if isinstance(one, Learner):
+                one.ready()
     wanted = sections(plan.proxies, plan.registry)
     points = [{"proxy": kind(text), "point": digest(text)} for text in wanted]
 

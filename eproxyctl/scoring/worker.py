@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Batches, Costs, Proxy, Score, Seed, Space, Trace
+from eproxyctl.contracts import Batches, Costs, Proxy, Readable, Score, Seed, Space, Trace
 from eproxyctl.errors import EproxyError
 from eproxyctl.runs.rows import Row, scored
 from eproxyctl.workers.devices import settle
@@ -189,7 +189,7 @@ class Worker:
 
     def _shared(self, equal: Row, key: str, proxy: Proxy, size: tuple[int, int]) -> Row:
         """The row of an architecture equal to this one, with what is this one's own."""
-        if not proxy.readouts():
+        if not isinstance(proxy, Readable):
             return replace(equal, key=key, params=size[0], macs=size[1])
         costs = Costs(*size, *self.context.largest)
         values = [proxy.read(trace, costs) for trace in equal.traces]
@@ -232,7 +232,7 @@ def _tensors(minibatch: Minibatch, device: str) -> Batches:
 
 def read(proxy: Proxy, score: Score, costs: Costs) -> float:
     """A score's value, through the read-out where the proxy has one."""
-    return proxy.read(score.trace, costs) if proxy.readouts() else score.value
+    return proxy.read(score.trace, costs) if isinstance(proxy, Readable) else score.value
 
 
 def parse_section(registry: Registry, section: Any, text: str) -> Any:

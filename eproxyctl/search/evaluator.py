@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from eproxyctl.contracts import Composite, Learner, Relative
 from eproxyctl.errors import UsageError
 from eproxyctl.runs import files
 from eproxyctl.runs.ledger import ROWS, TIMINGS, settle, timing
@@ -28,13 +29,14 @@ def scored_alone(plan: Plan) -> tuple[str, ...]:
     proxy = plan.proxy
     found = list(within(proxy, plan.registry))
     for one in found:
-        if one.relative and one.members() and not one.learns:
+        if isinstance(one, Relative) and isinstance(one, Composite) and not isinstance(one, Learner):
             raise UsageError(
                 f"proxy '{one.kind}' ranks architectures together, and a search needs the score of each alone",
                 hint="search with one of its members, or with a few-shot proxy of its members that dps taught",
             )
     for one in found:
-        one.ready()
+        if isinstance(one, Learner):
+            one.ready()
     return sections([proxy], plan.registry)
 
 

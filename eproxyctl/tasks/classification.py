@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eproxyctl.contracts import Task, derive
+from eproxyctl.contracts import Task, Trainable, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.splits import split
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eproxyctl.contracts import Meter, Network
 
 
-class ClassificationTask(Task):
+class ClassificationTask(Task, Trainable):
     """Networks are trained as classifiers, by cross-entropy. The metric is the validation accuracy in percent."""
 
     metric = "accuracy"

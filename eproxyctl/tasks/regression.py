@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Options, derive
+from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Options, Trainable, derive
 from eproxyctl.errors import DataError, did_you_mean
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
@@ -126,7 +126,7 @@ class Folder(Options):
 Source = Annotated[Npz | Folder, Field(discriminator="kind")]
 
 
-class RegressionTask(PictureTask):
+class RegressionTask(PictureTask, Trainable):
     """Regression: a number for every image, from an npz archive, or a folder and a CSV file of names and values.
 
     The classifier gets one output; the loss is Huber's, whose slope is at most 1, so that learning rates made for

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import Examples, Options, derive
+from eproxyctl.contracts import Examples, Options, Trainable, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
@@ -114,7 +114,7 @@ class Folder(Options):
 Source = Annotated[Npz | Folder, Field(discriminator="kind")]
 
 
-class SegmentationTask(PictureTask):
+class SegmentationTask(PictureTask, Trainable):
     """Segmentation: the class of every pixel, from images and masks in two folders or an npz archive.
 
     A decoder (the deepest map doubled in size step by step, the others added where their size is reached) takes the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import permutations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, derive
+from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Trainable, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.classification import ClassificationTask, statistics
 from eproxyctl.tasks.meters import RSquared
@@ -66,13 +67,13 @@ class PretextTask(PictureTask, ClassificationTask):
         views = len(examples.targets) // len(examples.inputs)
         return self.changed(examples.normalised(indices // views), targets), targets
 
+    @abstractmethod
     def ways(self, images: int, draw: torch.Generator) -> torch.Tensor:
         """In which ways each image is seen: labels [images, views]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def changed(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Images [B, C, side, side], each changed in the way of its label."""
-        raise NotImplementedError
 
 
 class RotationTask(PretextTask):
@@ -167,7 +168,7 @@ class JigsawTask(PretextTask):
         return rows.reshape(count, channels, side, side)
 
 
-class AutoencodingTask(PictureTask):
+class AutoencodingTask(PictureTask, Trainable):
     """Autoencoding: an image is drawn again from the network's deepest map. Self-supervised, no labels are used.
 
     A decoder (the map doubled in size step by step, a convolution after each) takes the place of the classifier; the

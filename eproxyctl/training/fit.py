@@ -17,7 +17,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import EarlyStopping, TimeLimit
 from torch import Tensor, nn
 
-from eproxyctl.contracts import Examples, Seed, Task, derive
+from eproxyctl.contracts import Examples, Seed, Trainable, derive
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.spec.models import TrainOptions
 
@@ -59,7 +59,9 @@ class Order:
         yield from torch.split(order[: len(self) * self._size], self._size)
 
 
-def fit(model: nn.Module, task: Task, examples: Examples, options: TrainOptions, seed: Seed, device: str) -> Trained:
+def fit(
+    model: nn.Module, task: Trainable, examples: Examples, options: TrainOptions, seed: Seed, device: str
+) -> Trained:
     """Train a model, whose weights need no values yet.
 
     Args:
@@ -89,7 +91,7 @@ def fit(model: nn.Module, task: Task, examples: Examples, options: TrainOptions,
 
 def _trainer(
     model: nn.Module,
-    task: Task,
+    task: Trainable,
     examples: Examples,
     options: TrainOptions,
     random: torch.Generator,
@@ -127,7 +129,7 @@ def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer
 
 
 def _stop_early(
-    trainer: Engine, patience: int, model: nn.Module, task: Task, examples: Examples, best: list[Trained]
+    trainer: Engine, patience: int, model: nn.Module, task: Trainable, examples: Examples, best: list[Trained]
 ) -> None:
     """Measure after each epoch; keep the best in `best`; stop after `patience` epochs without a better one."""
     sign = 1 if task.metric_goal == "maximize" else -1
@@ -145,7 +147,7 @@ def _stop_early(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, task: Task, examples: Examples, epochs: int) -> Trained:
+def evaluate(model: nn.Module, task: Trainable, examples: Examples, epochs: int) -> Trained:
     """Metric and mean loss on the validation examples, the model in evaluation mode."""
     model.eval()
     meter, total = task.meter(), 0.0

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Space, Task
+from eproxyctl.contracts import Space, Task, Trainable
 from eproxyctl.errors import DataError
 from eproxyctl.registry import Origin, Registry, kind_of
 from eproxyctl.runs import files
+from eproxyctl.runs.identity import sections_identity
 from eproxyctl.runs.ledger import ALONE, ROWS, TIMINGS, Keyed, stream
 from eproxyctl.scoring.architectures import listed
 from eproxyctl.scoring.labelling import spread
-from eproxyctl.scoring.plan import check_device, check_rank, sections_identity
+from eproxyctl.scoring.plan import check_device, check_rank
 from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
 from eproxyctl.training.trainee import TrainedRow, TrainingContext, TrainingJob, trainee
@@ -36,7 +37,8 @@ class Bench:
 
     loaded: Loaded
     space: Space
-    task: Task
+    task: Trainable
+    files: tuple[str, ...]
     context: TrainingContext
     origins: tuple[Origin, ...]
 
@@ -54,7 +56,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
     spec = loaded.spec
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
-    if not task.metric:
+    if not isinstance(task, Trainable):
         what = f"networks cannot be trained on task '{kind_of(spec.task)}'"
         raise DataError(what, hint="use another: eproxyctl list tasks")
     for name in spec.train.augment:
@@ -78,7 +80,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
     )
     trainee(context)
     origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    return Bench(loaded, space, task, context, tuple(sorted(origins, key=lambda origin: origin.name)))
+    return Bench(loaded, space, task, task.files(), context, tuple(sorted(origins, key=lambda origin: origin.name)))
 
 
 def identity(bench: Bench) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def identity(bench: Bench) -> dict[str, Any]:
         "task": bench.spec.task.model_dump(mode="json", exclude={"table", "baselines"}),
         "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
     }
-    return sections_identity(parts, bench.spec, bench.task, bench.origins)
+    return sections_identity(parts, bench.spec, bench.files, bench.origins)
 
 
 def choose(bench: Bench, named: Sequence[str]) -> list[str]:

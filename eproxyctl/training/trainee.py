@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eproxyctl import plugins
-from eproxyctl.contracts import Seed, Space, Task, derive
+from eproxyctl.contracts import Seed, Space, Trainable, derive
 from eproxyctl.runs.rows import Status
 from eproxyctl.scoring.worker import MEMORY, explain, parse_section
 from eproxyctl.spec.models import TrainOptions
@@ -123,7 +123,7 @@ class Trainee:
         self.context = context
         registry = plugins.load(context.sources)
         self.space: Space = registry.create("space", parse_section(registry, "space", context.space))
-        self.task: Task = registry.create("task", parse_section(registry, "task", context.task))
+        self.task: Trainable = registry.create("task", parse_section(registry, "task", context.task))
         self.options = TrainOptions.model_validate_json(context.train)
         found = self.task.examples(context.seed, self.options.validation, self.options.images)
         values = {field.name: getattr(found, field.name) for field in fields(found)}
