@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import operator
 from abc import ABC
 from collections.abc import Iterator
@@ -152,6 +153,10 @@ class Registry:
     def parse(self, section: Section, data: Any) -> Any:
         """Validated options of one section, nested proxies included. Raises pydantic's ValidationError."""
         return self.get(section, data["kind"]).options.model_validate(data, context=self)
+
+    def read(self, section: Section, text: str) -> Any:
+        """Validated options of one section from its JSON, as it travels between processes."""
+        return self.parse(section, json.loads(text))
 
     def create(self, section: Section, options: Options) -> Any:
         """The Space, Task or Proxy of validated options."""

@@ -15,12 +15,11 @@ from eproxyctl import plugins
 from eproxyctl.cli.failures import say
 from eproxyctl.cli.output import Format
 from eproxyctl.errors import UsageError
-from eproxyctl.spec.loading import Loaded, Override, load, quickstart
+from eproxyctl.spec.loading import Override, load, quickstart
+from eproxyctl.spec.request import Request, assigned
 
 if TYPE_CHECKING:
     from eproxyctl.registry import Registry
-    from eproxyctl.scoring.plan import Plan
-    from eproxyctl.workers.executors import Workers
 
 DEFAULT_PLUGINS = Path("plugins")
 DEFAULT_SPEC = Path("spec.yaml")
@@ -119,40 +118,25 @@ CARRIED = ("space", "task", "train", "seed", "device")
 
 
 @dataclass(frozen=True)
-class Request:
+class Flags:
     """The plugins and overrides of one command."""
 
     registry: Registry
     sources: plugins.Sources
     overrides: tuple[Override, ...]
     data: tuple[Path, ...]
-    flags: tuple[str, ...]
+    carried: tuple[str, ...]
     """What the next command needs too, as it is written after its spec."""
 
-    def overriding(self, flag: str, path: str, value: object) -> Request:
+    def overriding(self, flag: str, path: str, value: object) -> Flags:
         """With one more override, where a flag was given."""
         if value is None:
             return self
         return replace(self, overrides=(*self.overrides, Override(flag, path, str(value))))
 
-    def load(self, path: Path) -> Loaded:
-        """A spec, with what the person should know said on stderr."""
-        loaded = load(path, self.registry, self.overrides, self.data)
-        for note in loaded.notes:
-            say(note, style="yellow")
-        return loaded
-
-    def prepare(self, path: Path) -> Plan:
-        """A spec made ready to run; how rows of its tables were left out or joined is said on stderr."""
-        loaded = self.load(path)
-        from eproxyctl.scoring import plan as planning
-
-        plan = planning.prepare(loaded, self.registry, self.sources)
-        tables = {"metric table": plan.table} if plan.table else {}
-        for name, table in (tables | {f"baseline '{name}'": table for name, table in plan.baselines.items()}).items():
-            if table.note:
-                say(f"{name}: {table.note}")
-        return plan
+    def load(self, path: Path) -> Request:
+        """A spec, as the flags change it."""
+        return Request(load(path, self.registry, self.overrides, self.data), self.registry, self.sources)
 
 
 def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, plugins.Sources]:
@@ -173,21 +157,16 @@ def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, 
     return registry, sources
 
 
-def request(
+def flags(
     sets: Sequence[str] | None,
     seed: int | None,
     device: str | None,
     data: Sequence[Path] | None,
     folders: Sequence[Path] | None,
     no_plugins: bool,
-) -> Request:
+) -> Flags:
     """Gather the shared options. A flag for one field wins over --set, which wins over the spec."""
-    overrides = []
-    for i, text in enumerate(sets or ()):
-        path, equals, raw = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text}: no value", hint="write --set space.channels=8")
-        overrides.append(Override(f"--set[{i}]", path.strip(), raw))
+    overrides = [assigned(f"--set[{i}]", text) for i, text in enumerate(sets or ())]
     if seed is not None:
         overrides.append(Override("--seed", "seed", str(seed)))
     if device is not None:
@@ -197,9 +176,15 @@ def request(
     changes = [text for text in sets or () if text.partition("=")[0].partition(".")[0].strip() in CARRIED]
     changes += [f"{name}={value}" for name, value in named.items() if value is not None]
     pairs = [("--data", data or ()), ("--plugins", folders or ()), ("--set", changes)]
-    flags = [word for flag, values in pairs for value in values for word in (flag, str(value))]
-    flags += ["--no-plugins"] if no_plugins else []
-    return Request(registry, sources, tuple(overrides), tuple(data or ()), tuple(flags))
+    carried = [word for flag, values in pairs for value in values for word in (flag, str(value))]
+    carried += ["--no-plugins"] if no_plugins else []
+    return Flags(registry, sources, tuple(overrides), tuple(data or ()), tuple(carried))
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """What a verb has to say besides its result."""
+    for note in notes:
+        say(note, style="yellow")
 
 
 def command(*words: object) -> str:
@@ -218,41 +203,3 @@ def spec_paths(specs: Sequence[Path] | None) -> list[Path]:
         return [DEFAULT_SPEC]
     say("no spec named and no ./spec.yaml: using the built-in quickstart", style="dim")
     return [quickstart()]
-
-
-def cores(workers: int | None, device: str = "cpu") -> int:
-    """Worker processes: as asked, else one a core this process may use; on CUDA one a device."""
-    if workers is not None:
-        return workers
-    if device != "cpu":
-        return max(1, len(_devices(device)))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def storage_stamp(storage: str | None) -> dict[str, str]:
-    """What a run directory says of the storage: never its password."""
-    if storage is None:
-        return {}
-    from eproxyctl.studies.storage import masked
-
-    return {"storage": masked(storage)}
-
-
-def _devices(device: str) -> tuple[str, ...]:
-    """The CUDA devices to spread workers over: those there are for `cuda`, none for another device."""
-    if device != "cuda":
-        return ()
-    from eproxyctl.workers.devices import visible
-
-    return visible()
-
-
-def pool(count: int, dask: str | None, device: str = "cpu") -> Workers:
-    """Where jobs run: `count` processes of this machine, each with a CUDA device in turn, or a Dask cluster."""
-    if dask is not None:
-        from eproxyctl.workers.dask import Cluster
-
-        return Cluster(dask, count)
-    from eproxyctl.workers.executors import Workers
-
-    return Workers(count, _devices(device))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eproxyctl.cli import output
 from eproxyctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from eproxyctl.scoring.plan import Plan
-    from eproxyctl.scoring.run import Correlation
+    from eproxyctl.scoring.run import Scores
+    from eproxyctl.scoring.statistics import Correlation
+
+
+def correlation_record(c: Correlation) -> dict[str, Any]:
+    """See `scoring.records.correlation_record`; loaded when it is needed."""
+    from eproxyctl.scoring import records
+
+    return records.correlation_record(c)
+
 
 TITLE = "Correlations with the metric, 95 % intervals"
-
-
-def as_record(c: Correlation) -> dict[str, Any]:
-    """One, with how many architectures it is of and how many resamples its interval is from."""
-    e = c.estimate
-    interval = {"value": e.value, "low": e.low, "high": e.high, "n": e.n, "resamples": e.resamples}
-    return {"column": c.column, "statistic": c.statistic} | interval
 
 
 def by_column(measured: Sequence[Correlation]) -> list[dict[str, Any]]:
@@ -49,15 +49,11 @@ def with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def summary(plan: Plan, measured: Sequence[Correlation], folder: Path) -> list[dict[str, Any]]:
+def summary(found: Scores) -> list[dict[str, Any]]:
     """Records for a summary of several specs."""
-    from eproxyctl.scoring import results
-    from eproxyctl.scoring.run import names
-
-    each = results.milliseconds(folder)
-    kinds = {name: proxy.kind for name, proxy in zip(names(plan), plan.proxies, strict=True)}
+    each = found.milliseconds
     return [
-        {"spec": plan.loaded.name, **as_record(c), "ms": each.get(kinds.get(c.column, ""))}
-        for c in measured
+        {"spec": found.name, **correlation_record(c), "ms": each.get(found.columns.get(c.column, ""))}
+        for c in found.correlations
         if c.statistic == "spearman"
     ]

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from eproxyctl.cli import common, output
-from eproxyctl.cli import dps_report as report
+from eproxyctl.cli import common, output, tuning_summary
 from eproxyctl.cli.failures import say
-from eproxyctl.cli.progress import progress
-from eproxyctl.cli.validate import resolved
+from eproxyctl.cli.progress import bars
 from eproxyctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from eproxyctl.dps import Entrant, Search
-    from eproxyctl.scoring.labelling import Split
-    from eproxyctl.scoring.plan import Plan
 
 
 def dps(
@@ -50,109 +40,35 @@ def dps(
 
     Example: eproxyctl dps specs/nasbench201.yaml --data DIR --trials 40
     """
-    request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
+    flags = common.flags(sets, seed, device, data, plugin_folders, no_plugins)
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
         raise UsageError("--run names one directory, and there are several specs")
-    request = request.overriding("--trials", "dps.trials", trials).overriding("--pick", "dps.pick", pick)
+    flags = flags.overriding("--trials", "dps.trials", trials).overriding("--pick", "dps.pick", pick)
     chosen = output.choose(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
-        plan = request.prepare(path)
-        from eproxyctl import dps as search  # what is wrong with a spec is said without waiting for Optuna
+        request = flags.load(path)
+        from eproxyctl.dps.run import tune
 
-        if plan.spec.dps.prune and finalists > search.KEPT:
-            raise UsageError(
-                f"with dps.prune only the best {search.KEPT} are known: --finalists {finalists} is too many"
+        with bars() as progress:
+            found = tune(
+                request, run=run, workers=workers, dask=dask, storage=storage, finalists=finalists, progress=progress
             )
-        folder = run or Path("runs") / plan.loaded.name / "dps"
-        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers, plan.spec.device), dask)
-        failed += bad
+        failed += found.failed
         if len(paths) == 1:
-            output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
-        summary += [{"spec": plan.loaded.name, **record} for record in report.records(plan, found)]
-        for note in report.notes(found):
-            say(f"{plan.loaded.name}: {note}")
-        use = (path, *request.flags, "--set", f"proxy={folder / report.RESULT}")
-        rank = common.command("score", *use, "--run", folder.parent / "tuned")
-        say(f"result: {folder / report.RESULT}", always=False)
+            output.write(found.rows, chosen, out, title=found.title)
+        summary += [{"spec": found.name, **record} for record in found.rows]
+        common.say_notes(found.notes)
+        use = (path, *flags.carried, "--set", f"proxy={found.proxy}")
+        rank = common.command("score", *use, "--run", found.folder.parent / "tuned")
+        say(f"result: {found.proxy}", always=False)
         say(f"next: {common.command('search', *use)}", always=False)
         say(f"or, to rank given architectures: {rank}", always=False)
     if len(paths) > 1:
-        output.write(report.summary(summary), chosen, out, title="Held-out correlation by spec")
+        title = "Held-out correlation by spec"
+        output.write(tuning_summary.summary(summary), chosen, out, title=title)
     if failed:
         say(f"{failed} row(s) failed and ranked last; rows.jsonl in the run directory says why", style="yellow")
         raise typer.Exit(1)
-
-
-def _tune(
-    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int, dask: str | None
-) -> tuple[list[Entrant], Split, int]:
-    """The result and its baselines, the split, and how many rows failed."""
-    from eproxyctl import dps as search
-    from eproxyctl.contracts import Learner
-    from eproxyctl.runs.directory import RunDirectory
-    from eproxyctl.runs.files import write
-    from eproxyctl.scoring.labelling import split
-    from eproxyctl.scoring.plan import identity
-
-    parts = split(plan)
-    learns = isinstance(plan.proxy, Learner)
-    own = plan.spec.dps.model_dump(exclude={"trials", "held_out", "seeds"}, mode="json")
-    names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
-    files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    total = 0 if learns else plan.spec.dps.trials
-    again = max(search.KEPT, finalists) if plan.spec.dps.seeds > 1 else 0
-    rows = (total + again + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
-    with (
-        RunDirectory(folder, "dps", names, files, plan.origins, common.storage_stamp(storage)),
-        common.pool(min(workers, len(parts.training)), dask, plan.spec.device) as pool,
-        progress(f"dps {plan.loaded.name}", rows) as advance,
-    ):
-        evaluated = search.Search(plan, folder, pool, advance)
-        for _ in range(min(rows, evaluated.paid)):
-            advance()
-        try:
-            if learns:
-                if storage:
-                    say(
-                        "--storage is for proxies whose settings are searched: this one learns here alone",
-                        style="yellow",
-                    )
-                found, trials = search.learn(evaluated, parts), 0
-            else:
-                found, trials = _searched(evaluated, parts, names, folder, storage, finalists)
-        finally:
-            evaluated.close()
-        write(folder / report.RESULT, report.result(plan, found, parts, trials))
-        write(
-            folder / "result.json", json.dumps([output.plain(r) for r in report.records(plan, found)], indent=2) + "\n"
-        )
-    return found, parts, evaluated.failed
-
-
-def _searched(
-    evaluated: Search, parts: Split, names: dict[str, Any], folder: Path, storage: str | None, finalists: int
-) -> tuple[list[Entrant], int]:
-    """The result and its baselines, and how many trials there were."""
-    from eproxyctl import dps as search
-    from eproxyctl.studies.shared import SharedStudy, Store
-    from eproxyctl.studies.study import Terms
-
-    plan = evaluated.plan
-    choices, encode = search.parameters(plan)
-    exchange = search.Exchange(evaluated, parts)
-    name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
-    store = Store(folder, storage, exchange)
-    goals = search.goals(plan)
-    study = store.study(Terms(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode, goals=goals))
-    best, total = search.tune(study, evaluated, parts), plan.spec.dps.trials
-    if len(best) < total:
-        say(f"exhausted: 100 draws in a row repeated a point; {len(best)} of {total} trials", style="yellow")
-    report.write_trials(folder / report.TRIALS, evaluated, parts, best)
-    shown = search.front(best) if len(goals) > 1 else best[: max(search.KEPT, finalists)]
-    if isinstance(study, SharedStudy):
-        exchange.together(search.contest(evaluated, parts, shown), study, evaluated.workers)
-        exchange.together(search.checked(evaluated, parts, shown, finalists), study, evaluated.workers)
-    return search.entrants(evaluated, parts, shown, finalists), len(best)

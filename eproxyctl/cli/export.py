@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
-from eproxyctl.errors import UsageError
-
-if TYPE_CHECKING:
-    from eproxyctl.export import Subject
 
 
 class ExportFormat(StrEnum):
@@ -59,42 +54,20 @@ def export(
 
     Example: eproxyctl export runs/spec/search --top 1
     """
-    from eproxyctl import export as exporting
+    flags = common.flags(sets, None, None, data, plugin_folders, no_plugins)
+    from eproxyctl.exporting.run import export as run_export
 
-    if (run is None) == (spec is None):
-        raise UsageError("name a run of search, or --spec SPEC --architecture KEY", hint="eproxyctl runs lists runs")
-    if spec and not architecture:
-        raise UsageError("--spec names a space, and no architecture", hint="add --architecture KEY")
-    if weights and top > 1:
-        raise UsageError("--weights fit one architecture, and --top asks for several")
-    request = common.request(sets, None, None, data, plugin_folders, no_plugins)
-    if run:
-        subject, keys = exporting.read_run(run, request.registry)
-        folder = out or run / "export"
-    else:
-        assert spec is not None
-        subject, keys = _of_spec(request, spec), []
-        folder = out or Path("runs") / spec.stem / "export"
-    if architecture:
-        chosen = {"network": subject.space.parse(architecture)}
-    elif top > len(keys):
-        raise UsageError(f"--top {top}, and {run} has {len(keys)}", hint=f"--top {len(keys)}")
-    else:
-        chosen = {f"top{i}": key for i, key in enumerate(keys[:top], start=1)}
-    values = exporting.read_weights(weights) if weights else None
-    for name, key in chosen.items():
-        one = replace(subject, key=key)
-        for path in exporting.export(one, folder, name, format.value, values):
-            output.emit(f"{path}\n")
+    written = run_export(
+        run,
+        spec=flags.load(spec) if spec else None,
+        architecture=architecture,
+        top=top,
+        format=format.value,
+        weights=weights,
+        output=out,
+        plugins=flags.sources.folders,
+    )
+    for path in written:
+        output.emit(f"{path}\n")
     if format is ExportFormat.python:
-        say(f"{folder / next(iter(chosen))}.py says how the network is loaded and what it takes", always=False)
-
-
-def _of_spec(request: common.Request, path: Path) -> Subject:
-    """The space and task of a spec; its architecture is still to be named."""
-    from eproxyctl.export import Subject
-
-    loaded = request.load(path)
-    space = request.registry.create("space", loaded.spec.space)
-    task = request.registry.create("task", loaded.spec.task)
-    return Subject(space, "", task.shape, task.outputs, loaded.spec.seed, task)
+        say(f"{written[0]} says how the network is loaded and what it takes", always=False)

@@ -12,8 +12,9 @@ import typer
 
 from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
-from eproxyctl.cli.progress import progress
+from eproxyctl.cli.progress import bars
 from eproxyctl.errors import DataError, UsageError
+from eproxyctl.runs.progress import Counter
 from eproxyctl.spec.models import json_schema
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def _survey(source: Folder | Npz | Digits, name: str) -> Survey:
     from eproxyctl.tasks.survey import survey
 
     total = len(source.files()) if isinstance(source, Folder) else 0
-    with progress(f"reading {name}", total) as advance:
-        return survey(source, advance)
+    with bars() as progress:
+        return survey(source, Counter(f"reading {name}", total, progress).advance)
 
 
 def _text(spec: Path, images: Path | None, source: Folder | Npz | Digits, found: Survey) -> str:

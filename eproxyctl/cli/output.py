@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eproxyctl.errors import UsageError
+from eproxyctl.runs.lines import csv_lines, json_lines
+from eproxyctl.runs.tabular import Record, plain
 
 if TYPE_CHECKING:
     from eproxyctl.ranking import Estimate
-
-Record = Mapping[str, Any]
 
 
 class Format(StrEnum):
@@ -60,19 +59,26 @@ def text(records: Sequence[Record], format: Format, title: str = "", *, color: b
 
 def lines(records: Iterable[Record], format: Format) -> Iterator[str]:
     """Records as CSV or JSON lines, one after the other."""
-    if format is Format.jsonl:
-        for record in records:
-            yield json.dumps(plain(record)) + "\n"
-        return
-    line = io.StringIO()
-    writer = csv.writer(line, lineterminator="\n")
-    for i, record in enumerate(records):
-        if i == 0:
-            writer.writerow(record)
-        writer.writerow([_cell(value) for value in record.values()])
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
+    return json_lines(records) if format is Format.jsonl else csv_lines(records)
+
+
+def streaming(format: Format) -> Callable[[Record], None]:
+    """What writes records to stdout as CSV or JSON lines, each at once."""
+    first = True
+
+    def show(record: Record) -> None:
+        nonlocal first
+        pieces = list(lines([record], format))
+        sys.stdout.write(pieces[0] if first or format is Format.jsonl else _without_header(pieces[0]))
+        sys.stdout.flush()
+        first = False
+
+    return show
+
+
+def _without_header(text: str) -> str:
+    """CSV of one record, which has no newline in its header."""
+    return text.partition("\n")[2]
 
 
 def document(name: str, records: Iterable[Record], rest: Mapping[str, Any]) -> Iterator[str]:
@@ -92,24 +98,6 @@ def emit(content: str | Iterable[str], output: Path | None = None) -> None:
     from eproxyctl.runs import files
 
     files.write(output, content)
-
-
-def stream(pieces: Iterable[str]) -> None:
-    """Pieces of text to stdout, each at once."""
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-
-
-def plain(record: Record) -> dict[str, Any]:
-    """A record for JSON: NaN becomes null."""
-    return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in record.items()}
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, dict | list | tuple):
-        return json.dumps(value)
-    return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
 def table(records: Sequence[Record], title: str = "", *, color: bool = False) -> str:

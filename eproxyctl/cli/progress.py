@@ -1,59 +1,65 @@
-"""Progress on stderr, with rate and time left; silent where stderr is no terminal."""
+"""Progress bars on stderr, with rate and time left; silent where stderr is no terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from eproxyctl.cli.failures import stderr
-
-
-class Advance(Protocol):
-    """Called once for each thing done."""
-
-    def __call__(self) -> None: ...
-
-
-Left = Callable[[], float | None]
-"""Seconds left, None while nothing is known."""
+from eproxyctl.runs.progress import Listener, Progress
 
 
 class _Rate(ProgressColumn):
+    """Rows a second."""
+
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.2g}/s" if speed else "", style="dim")
+        return Text(f"{speed:.2f}/s" if speed else "–/s", style="dim")
 
 
 class _TimeLeft(ProgressColumn):
-    """As its maker tells, who knows more of what is left than how many things it is."""
+    """What the run told last, less the time since; else what the rate so far makes of it."""
 
-    max_refresh = 0.5
-
-    def __init__(self, left: Left) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._left = left
+        self.left: float | None = None
+        self.told = 0.0
+        self._rate = TimeRemainingColumn()
+
+    def tell(self, left: float | None) -> None:
+        """Take over what an event says."""
+        self.left, self.told = left, time.monotonic()
 
     def render(self, task: Task) -> Text:
-        seconds = self._left()
-        return Text(
-            "-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))), style="progress.remaining"
-        )
+        if self.left is None:
+            return self._rate.render(task)
+        seconds = max(0, round(self.left - (time.monotonic() - self.told)))
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return Text(f"{hours}:{minutes:02}:{seconds:02}", style="progress.remaining")
 
 
 @contextmanager
-def progress(title: str, total: int, left: Left | None = None) -> Iterator[Advance]:
-    """A bar for `total` things; the time left is told by `left`, else by how fast things get done."""
+def bars() -> Iterator[Listener | None]:
+    """What shows the events of a run, one bar for each thing that it does."""
     console = stderr()
     if not console.is_terminal:
-        yield lambda: None
+        yield None
         return
-    remaining = TimeRemainingColumn() if left is None else _TimeLeft(left)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), remaining)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda: bar.advance(task)
+    left = _TimeLeft()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), left)
+    with Bars(*columns, console=console, transient=True) as shown:
+        tasks = {}
+
+        def show(event: Progress) -> None:
+            if event.what not in tasks:
+                tasks[event.what] = shown.add_task(event.what, total=event.total)
+            left.tell(event.left)
+            shown.update(tasks[event.what], completed=event.done)
+
+        yield show

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say, show
 from eproxyctl.errors import SpecError
-from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import json_schema
+from eproxyctl.spec.resolved import resolved
 
 
 def validate(
@@ -31,15 +30,16 @@ def validate(
 
     Example: eproxyctl validate --resolved
     """
-    request = common.request(sets, seed, device, data, plugin_folders, no_plugins)
+    flags = common.flags(sets, seed, device, data, plugin_folders, no_plugins)
     bad = 0
     for path in common.spec_paths(specs):
         try:
-            loaded = request.load(path)
+            loaded = flags.load(path).loaded
         except SpecError as error:
             show(error)
             bad += 1
             continue
+        common.say_notes(loaded.notes)
         if show_resolved:
             output.emit(resolved(loaded))
         else:
@@ -57,23 +57,3 @@ def schema(plugin_folders: common.PluginFolders = None, no_plugins: common.NoPlu
     """
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
     output.emit(json.dumps(json_schema(registry), indent=2) + "\n")
-
-
-def resolved(loaded: Loaded) -> str:
-    """The spec with every value, as YAML, and where each came from."""
-    lines = list(_lines(loaded, loaded.spec.model_dump(mode="json"), ()))
-    width = min(60, max(len(text) for text, _ in lines))
-    return "".join(
-        f"{text:<{width}}  # {origin}".rstrip(" #") + "\n" if origin else f"{text}\n" for text, origin in lines
-    )
-
-
-def _lines(loaded: Loaded, value: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
-    indent = "  " * len(path)
-    for name in sorted(value, key=lambda n: n != "kind"):
-        item, here = value[name], (*path, name)
-        if isinstance(item, dict) and item:
-            yield f"{indent}{name}:", ""
-            yield from _lines(loaded, item, here)
-        else:
-            yield f"{indent}{name}: {json.dumps(item, ensure_ascii=False)}", loaded.origin(here)

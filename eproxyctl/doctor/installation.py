@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from eproxyctl.doctor import speed as measure
 from eproxyctl.registry import Registry
-from eproxyctl.workers.devices import one_thread
+from eproxyctl.workers.devices import cores, one_thread
 
 PACKAGES = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "scikit-learn", "typer")
 OPTIONAL = {"distributed": "distributed", "plotly": "report", "onnx": "export", "torchvision": "images"}
@@ -60,13 +59,12 @@ def _version(name: str) -> str | None:
 def _devices() -> Iterator[Fact]:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     capability = torch.backends.cpu.get_cpu_capability()
     yield Fact("device", "cpu", platform.machine(), note=f"torch uses {capability}")
     for i in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(i).total_memory / 2**30
         yield Fact("device", f"cuda:{i}", torch.cuda.get_device_name(i), note=f"{memory:.0f} GiB")
-    yield Fact("threads", "cores", cores, note="workers by default, one a core")
+    yield Fact("threads", "cores", cores(), note="workers by default, one a core")
     yield Fact("threads", "of a worker", 1, note="always: results do not depend on the machine's cores")
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from eproxyctl.contracts import Choice, Composite, Proxy, ProxyOptions
 from eproxyctl.errors import UsageError
-from eproxyctl.scoring.columns import leaves
 from eproxyctl.scoring.plan import Plan, minibatches
+from eproxyctl.scoring.settings import leaves
 from eproxyctl.scoring.worker import Ask
 from eproxyctl.spec.models import FidelityChoices
 
@@ -99,7 +99,7 @@ def widened(plan: Plan, found: Dimensions) -> Plan:
     return replace(plan, context=replace(plan.context, minibatches=minibatches(plan.task, plan.spec.seed, proxies)))
 
 
-class Costs:
+class CountedCosts:
     """Counted multiply-adds of scoring an architecture. `plan` is widened."""
 
     def __init__(self, plan: Plan) -> None:

@@ -9,13 +9,17 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
-import numpy as np
-
 from eproxyctl.runs import files
 from eproxyctl.workers.executors import Outcome
 
 ROWS = "rows.jsonl"
 TIMINGS = "timings.jsonl"
+POINT = "point"
+"""The field of a line that names the settings its architecture was scored with."""
+About = Mapping[str, str]
+"""What a line says beside its row: the point, and the kind of the proxy."""
+ALONE: tuple[About, ...] = ({},)
+"""For what has one row an architecture."""
 
 
 class Keyed(Protocol):
@@ -37,51 +41,47 @@ class Line(Protocol):
 
 R = TypeVar("R", bound=Line)
 J = TypeVar("J", bound=Keyed)
-NOWHERE = -1
-ALONE: tuple[Mapping[str, str], ...] = ({},)
-"""The points of what has one row an architecture."""
+Jobs = Callable[[Iterator[J]], Iterator[tuple[Keyed, tuple[Outcome[R], ...]]]]
+"""Runs jobs: (job, an outcome for each point that its architecture lacked), in any order."""
 
 
-Results = Callable[[Iterator[J]], Iterator[tuple[Keyed, tuple[Outcome[R], ...]]]]
-"""Runs jobs: (job, an outcome for each point that its key lacked), in any order."""
+class Ledger(Generic[R]):
+    """The rows that a run directory has, by architecture and point; a context manager that holds its files open.
 
-
-class Rows(Generic[R]):
-    """The rows of a run in its directory; a context manager that holds two files open.
-
-    Of each row only its place in the file is in memory, so that memory does not grow with what rows hold.
+    Of each row only its place in the file is in memory, so that memory does not grow with what rows hold. A row that
+    failed in an earlier run is known, and lacking all the same: each run tries it once more, as what it failed of may
+    have been mended.
 
     Args:
         folder: a locked run directory.
-        keys: distinct.
-        points: what each key has a row for, as its lines name it: distinct in `point`.
         read: a row from its parsed line.
-        complete: whether all that a row stands for is there; else it runs again.
-
-    A failed row is tried again by the next run; what it failed of may have been mended.
+        name: of an architecture's key, by which its rows are kept: the key itself, or its canonical key.
+        complete: whether all that a row stands for is there; else it is lacking.
     """
 
     def __init__(
         self,
         folder: Path,
-        keys: Sequence[str],
-        points: Sequence[Mapping[str, str]],
         read: Callable[[dict[str, Any]], R],
-        complete: Callable[[R], bool] = lambda row: True,
+        *,
+        name: Callable[[str], str] = lambda key: key,
+        complete: Callable[[R], bool] | None = None,
     ) -> None:
-        self.folder, self.keys, self.points = folder, keys, points
-        self._read = read
-        self._place = {key: i for i, key in enumerate(keys)}
-        self._order = {point.get("point", ""): j for j, point in enumerate(points)}
-        self._starts = np.full((len(keys), len(points)), NOWHERE, dtype=np.int64)
+        self.folder = folder
+        self._read, self._name = read, name
+        self._starts: dict[str, dict[str, int]] = {}
+        self._stale: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
         self._log, self._timings = files.Log(folder / ROWS), files.Log(folder / TIMINGS)
         self._stream = (folder / ROWS).open("rb")
         for start, data in files.placed(folder / ROWS):
-            i, j = self._place.get(data["key"]), self._order.get(data.get("point", ""))
-            if i is not None and j is not None and data["status"] != "failed" and complete(read(data)):
-                self._starts[i, j] = start
+            slot = (name(data["key"]), data.get(POINT, ""))
+            self._note(slot, start)
+            if data["status"] == "failed" or (complete is not None and not complete(read(data))):
+                self._stale.add(slot)
+        self._seconds: dict[tuple[str, str], float] | None = None
 
-    def __enter__(self) -> Rows[R]:
+    def __enter__(self) -> Ledger[R]:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -89,91 +89,118 @@ class Rows(Generic[R]):
         self._log.close()
         self._timings.close()
 
-    def lacking(self) -> list[int]:
-        """Places of the keys that lack a row."""
-        return [int(i) for i in np.flatnonzero((self._starts == NOWHERE).any(axis=1))]
+    def __len__(self) -> int:
+        """Rows that are not lacking."""
+        return sum(map(len, self._starts.values())) - len(self._stale)
 
-    def run(
-        self, job: Callable[[str, Sequence[int]], J], results: Results[J, R], order: Iterable[int]
-    ) -> Iterator[tuple[R, ...]]:
-        """Run what has no row yet; yield the rows of each key, one a point, in the order of `keys`.
+    @property
+    def architectures(self) -> int:
+        """How many have a row, failed ones included."""
+        return len(set[str]().union(*self._starts.values()))
 
-        Args:
-            job: of a key and the points it lacks, by their places.
-            results: runs jobs.
-            order: of the places that lack rows, in which jobs are sent.
-        """
-        found_now = results(job(self.keys[i], self._missing(i)) for i in order)
-        for i in range(len(self.keys)):
-            while (self._starts[i] == NOWHERE).any():
-                self._add(*next(found_now))
-            yield tuple(self.at(start) for start in self._starts[i])
-        settle(self.folder, self._place, self._order)
+    @property
+    def failed(self) -> int:
+        """Rows that failed in this run; the next one tries them again."""
+        return len(self._failed)
 
-    def at(self, start: int) -> R:
-        """The row whose line starts there."""
-        self._stream.seek(start)
-        return self._read(json.loads(self._stream.readline()))
+    def lacking(self, name: str, points: Iterable[str]) -> list[str]:
+        """Those of the points at which an architecture has to be scored."""
+        return [point for point in points if name not in self._starts.get(point, ()) or (name, point) in self._stale]
 
-    def start(self, key: str, point: str) -> int:
-        """Where the line of a row that is there starts."""
-        return int(self._starts[self._place[key], self._order[point]])
+    def there(self, name: str, points: Iterable[str]) -> bool:
+        """Whether an architecture has a row at each of the points, failed or not."""
+        return all(name in self._starts.get(point, ()) for point in points)
 
-    def _missing(self, i: int) -> list[int]:
-        return [int(j) for j in np.flatnonzero(self._starts[i] == NOWHERE)]
+    def get(self, name: str, point: str) -> R:
+        """A row that is there."""
+        return self._read(json.loads(self.line(name, point)))
 
-    def _add(self, done: Keyed, outcomes: tuple[Outcome[R], ...]) -> None:
-        i = self._place[done.key]
-        for j, outcome in zip(self._missing(i), outcomes, strict=True):
-            self._starts[i, j] = self._log.append(outcome.row.to_json(**self.points[j]))
-            self._timings.append(timing(done.key, outcome.seconds, **self.points[j]))
+    def line(self, name: str, point: str) -> str:
+        """A row that is there, as it is written."""
+        self._stream.seek(self._starts[point][name])
+        return self._stream.readline().decode().rstrip("\n")
+
+    def pay(self, name: str, about: About, outcome: Outcome[R]) -> None:
+        """Write down a row and what it took."""
+        self._enter((name, about.get(POINT, "")), outcome.row.to_json(**about), outcome.row.status)
+        self._timings.append(json.dumps({"key": outcome.row.key, **about, "seconds": round(outcome.seconds, 4)}))
+        if self._seconds is not None:
+            self._seconds[outcome.row.key, about.get(POINT, "")] = outcome.seconds
+
+    def adopt(self, line: str) -> bool:
+        """Take over a row that another process paid for, if it is better than none; returns whether there was none."""
+        data = json.loads(line)
+        slot = self._name(data["key"]), data.get(POINT, "")
+        new = not self.there(slot[0], [slot[1]])
+        known = None if new else json.loads(self.line(*slot))
+        if known is None or known["key"] != data["key"] or (known["status"] == "failed" and data["status"] != "failed"):
+            self._enter(slot, line, data["status"])
+        return new
+
+    def seconds(self, key: str, point: str) -> float | None:
+        """What a row took here; None where it was not paid for here."""
+        if self._seconds is None:
+            timings = files.lines(self.folder / TIMINGS)
+            self._seconds = {(line["key"], line.get(POINT, "")): line["seconds"] for line in timings}
+        return self._seconds.get((key, point))
+
+    def settle(self, keys: Iterable[str], points: Iterable[str]) -> None:
+        """Put the rows into the order asked for, the last of each only, so that equal runs leave equal bytes."""
+        place = {key: i for i, key in enumerate(keys)}
+        order = {point: i for i, point in enumerate(points)}
+        path = self.folder / ROWS
+        latest: dict[tuple[int | str, int | str], int] = {}
+        count = 0
+        for start, data in files.placed(path):
+            key, point = data["key"], data.get(POINT, "")
+            latest[place.get(key, key), order.get(point, point)] = start
+            count += 1
+        kept = sorted(latest, key=lambda slot: tuple(_rank(part) for part in slot))
+        starts = [latest[slot] for slot in kept]
+        if len(starts) == count and all(a < b for a, b in itertools.pairwise(starts)):
+            return
+        with path.open("rb") as rows:
+            files.write(path, _lines_at(rows, starts))
+
+    def _enter(self, slot: tuple[str, str], line: str, status: str) -> None:
+        self._note(slot, self._log.append(line))
+        self._stale.discard(slot)
+        (self._failed.add if status == "failed" else self._failed.discard)(slot)
+
+    def _note(self, slot: tuple[str, str], start: int) -> None:
+        name, point = slot
+        self._starts.setdefault(point, {})[name] = start
+        self._stale.discard(slot)
 
 
 def stream(
+    ledger: Ledger[R],
     keys: Sequence[str],
-    points: Sequence[Mapping[str, str]],
-    folder: Path,
-    job: Callable[[str, Sequence[int]], J],
-    results: Results[J, R],
-    read: Callable[[dict[str, Any]], R],
-    complete: Callable[[R], bool] = lambda row: True,
+    abouts: Sequence[About],
+    job: Callable[[str, Sequence[str]], J],
+    run: Jobs[J, R],
+    order: Iterable[str] | None = None,
 ) -> Iterator[tuple[R, ...]]:
-    """Run what has no row yet, in the order of `keys`; yield the rows of each in that order. See `Rows`."""
-    with Rows(folder, keys, points, read, complete) as rows:
-        yield from rows.run(job, results, rows.lacking())
+    """Run what has no row yet; yield the rows of each key, one a point, in the order of `keys`.
 
-
-def timing(key: str, seconds: float, **point: str) -> str:
-    """A line of TIMINGS."""
-    return json.dumps({"key": key, **point, "seconds": round(seconds, 4)})
-
-
-def settle(folder: Path, place: Mapping[str, int], order: Mapping[str, int]) -> None:
-    """Put the rows into the order asked for, the last of each only, so that equal runs leave equal bytes."""
-    path = folder / ROWS
-    latest: dict[tuple[int | str, int | str], int] = {}
-    count = 0
-    for start, data in files.placed(path):
-        key, point = data["key"], data.get("point", "")
-        latest[place.get(key, key), order.get(point, point)] = start
-        count += 1
-    kept = sorted(latest, key=lambda slot: tuple(_rank(part) for part in slot))
-    starts = [latest[slot] for slot in kept]
-    if len(starts) == count and all(a < b for a, b in itertools.pairwise(starts)):
-        return
-    with path.open("rb") as rows:
-        files.write(path, _lines_at(rows, starts))
-
-
-def _rank(part: int | str) -> float:
-    """Its place; all that were not asked for come after, as they stand."""
-    return part if isinstance(part, int) else math.inf
-
-
-def _lines_at(stream: BinaryIO, starts: Iterable[int]) -> Iterator[str]:
-    for start in starts:
-        stream.seek(start)
-        yield stream.readline().decode()
+    Args:
+        ledger: by key.
+        keys: distinct.
+        abouts: what each key has a row for, as its lines name it.
+        job: of a key and the points it lacks.
+        run: jobs.
+        order: of the keys that lack rows, in which jobs are sent; unset: that of `keys`.
+    """
+    named = {about.get(POINT, ""): about for about in abouts}
+    lacking = (key for key in keys if ledger.lacking(key, named)) if order is None else order
+    done = run(job(key, ledger.lacking(key, named)) for key in lacking)
+    for key in keys:
+        while ledger.lacking(key, named):
+            finished, outcomes = next(done)
+            for point, outcome in zip(ledger.lacking(finished.key, named), outcomes, strict=True):
+                ledger.pay(finished.key, named[point], outcome)
+        yield tuple(ledger.get(key, point) for point in named)
+    ledger.settle(keys, named)
 
 
 def settled(
@@ -186,8 +213,19 @@ def settled(
         keys, points: how many.
         wanted: places of keys; the others are passed over. None: all.
     """
-    with (folder / ROWS).open("rb") as stream:
+    with (folder / ROWS).open("rb") as rows:
         for i in range(keys):
-            lines = list(itertools.islice(stream, points))
+            lines = list(itertools.islice(rows, points))
             if wanted is None or i in wanted:
                 yield i, [json.loads(line) for line in lines]
+
+
+def _rank(part: int | str) -> float:
+    """Its place; all that were not asked for come after, as they stand."""
+    return part if isinstance(part, int) else math.inf
+
+
+def _lines_at(stream: BinaryIO, starts: Iterable[int]) -> Iterator[str]:
+    for start in starts:
+        stream.seek(start)
+        yield stream.readline().decode()

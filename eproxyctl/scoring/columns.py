@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from eproxyctl.contracts import Composite, Known, Learner, Proxy, ProxyOptions, Relative, Space, Trace
+from eproxyctl.contracts import Composite, Known, Learner, Proxy, Relative, Trace
 from eproxyctl.ranking import ranked
 from eproxyctl.registry import Registry
 from eproxyctl.runs.rows import Row, Status
+from eproxyctl.scoring.settings import Settings
+
+Traits = Callable[[str], Mapping[str, float]]
 
 
-def within(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
-    """The proxy, its members, and theirs."""
-    yield proxy
-    for options in members(proxy):
-        yield from within(registry.create("proxy", options), registry)
-
-
-def members(proxy: Proxy) -> tuple[ProxyOptions, ...]:
-    """The proxies it is made of; none of one that scores networks itself."""
-    return proxy.members() if isinstance(proxy, Composite) else ()
-
-
-def leaves(proxy: Proxy, registry: Registry) -> Iterator[Proxy]:
-    """The proxies that score networks themselves: the proxy, or its members, or theirs."""
-    return (one for one in within(proxy, registry) if not isinstance(one, Composite))
-
-
-def section(options: ProxyOptions) -> str:
-    """A proxy's section as a job carries it: all that its rows depend on."""
-    return options.model_copy(update={"provenance": None, "label": None}).model_dump_json()
-
-
-def sections(proxies: Sequence[Proxy], registry: Registry) -> tuple[str, ...]:
-    """The sections of all that score networks, each once."""
-    return tuple(dict.fromkeys(section(leaf.options) for proxy in proxies for leaf in leaves(proxy, registry)))
-
-
-def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+def column(proxy: Proxy, traits: Traits, registry: Registry, rows: Mapping[Settings, Sequence[Row]]) -> list[Row]:
     """A proxy's row for each architecture.
 
     Args:
         proxy: of the spec, or a member.
-        space: of the architectures.
+        traits: of an architecture, by its key.
         registry: that knows its members.
-        rows: by section, of the same architectures in the same order.
+        rows: by settings, of the same architectures in the same order.
     """
-    own = traced(proxy, space, registry, rows)
+    own = traced(proxy, traits, registry, rows)
     if not isinstance(proxy, Relative):
         return own
     ranks = [i for i, row in enumerate(own) if row.status == "ok"]
-    known = known_of([own[i] for i in ranks], space)
+    known = known_of([own[i] for i in ranks], traits)
     values = proxy.place(known.traces, known.features) if ranks else []
     for i, value in zip(ranks, values, strict=True):
         finite = math.isfinite(value)
@@ -64,19 +38,19 @@ def column(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
     return own
 
 
-def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Sequence[Row]]) -> list[Row]:
+def traced(proxy: Proxy, traits: Traits, registry: Registry, rows: Mapping[Settings, Sequence[Row]]) -> list[Row]:
     """Its rows before architectures are ranked together; of a proxy with members their values are the trace.
 
     One that learns is told nothing that depends on which other architectures there are: [members] tuples, the value, or
     of a member that ranks architectures among each other what it does so by. Others are told ((value, …),).
     """
     if not isinstance(proxy, Composite):
-        return list(rows[section(proxy.options)])
+        return list(rows[Settings.of(proxy.options)])
     learns = isinstance(proxy, Learner)
     parts: list[Proxy] = [registry.create("proxy", options) for options in proxy.members()]
     compares = [learns and isinstance(part, Relative) and not isinstance(part, Learner) for part in parts]
     columns = [
-        (traced if raw else column)(part, space, registry, rows) for raw, part in zip(compares, parts, strict=True)
+        (traced if raw else column)(part, traits, registry, rows) for raw, part in zip(compares, parts, strict=True)
     ]
     traces: list[Trace]
     if learns:
@@ -90,18 +64,18 @@ def traced(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Se
     return [_combined(each, trace) for each, trace in zip(zip(*columns, strict=True), traces, strict=True)]
 
 
-def alone(proxy: Proxy, space: Space, registry: Registry, rows: Mapping[str, Row]) -> Row:
+def alone(proxy: Proxy, traits: Traits, registry: Registry, rows: Mapping[Settings, Row]) -> Row:
     """A proxy's row of one architecture that no other is ranked with.
 
     Args:
         proxy: without members, or one that has learned.
-        space: of the architecture.
+        traits: of an architecture, by its key.
         registry: that knows its members.
-        rows: by section, of the architecture.
+        rows: by settings, of the architecture.
     """
     if not isinstance(proxy, Composite):
-        return rows[section(proxy.options)]
-    return column(proxy, space, registry, {text: [row] for text, row in rows.items()})[0]
+        return rows[Settings.of(proxy.options)]
+    return column(proxy, traits, registry, {settings: [row] for settings, row in rows.items()})[0]
 
 
 def _numbers(proxy: Proxy, raw: bool, row: Row) -> tuple[float, ...]:
@@ -118,14 +92,14 @@ def _turned(proxy: Proxy, row: Row) -> float:
     return row.score if proxy.higher_is_better else -row.score
 
 
-def known_of(rows: Sequence[Row], space: Space) -> Known:
+def known_of(rows: Sequence[Row], traits: Traits) -> Known:
     """What is known of architectures: traces, sizes and traits; of those that failed, no trace, and no size perhaps."""
-    traits = [space.traits(row.key) for row in rows]
+    named = [traits(row.key) for row in rows]
     features: dict[str, list[float]] = {
         "size.params": [math.nan if row.params is None else float(row.params) for row in rows],
         "size.macs": [math.nan if row.macs is None else float(row.macs) for row in rows],
     }
-    features |= {name: [each[name] for each in traits] for name in (traits[0] if traits else ())}
+    features |= {name: [each[name] for each in named] for name in (named[0] if named else ())}
     return Known([_mean(row.traces) if row.traces else () for row in rows], features)
 
 
@@ -143,13 +117,3 @@ def _mean(traces: Sequence[Trace]) -> Trace:
     if len(traces) == 1:
         return traces[0]
     return tuple(tuple(map(statistics.fmean, zip(*step, strict=True))) for step in zip(*traces, strict=True))
-
-
-def digest(text: str) -> str:
-    """A short name of a section."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def kind(text: str) -> str:
-    """The kind of a section."""
-    return str(json.loads(text)["kind"])

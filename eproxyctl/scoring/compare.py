@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, difference, estimate, ranked
-from eproxyctl.scoring.results import Results
+from eproxyctl.runs.tabular import Record, Tabular
+from eproxyctl.scoring.results import Results, read
 
 LOWER_IS_BETTER = ("regret@10", "rank@10")
 
@@ -30,15 +33,58 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """Rivals, the best first, on `shared` architectures; `left_out` more are in some runs only, or were tuned on."""
 
+    statistic: str
     rivals: tuple[Rival, ...]
     shared: int
     left_out: int
 
+    def _table(self) -> tuple[str, Sequence[Record]]:
+        return self.title, self.rows
 
-def compare(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Comparison:
+    @property
+    def title(self) -> str:
+        """What was compared."""
+        return f"{self.statistic} on {self.shared} shared architectures, 95 % intervals"
+
+    @property
+    def rows(self) -> list[Record]:
+        """A record a rival: its value, and how far it is behind the best."""
+        return [
+            {
+                "column": rival.name,
+                self.statistic: rival.value.value,
+                "low": rival.value.low,
+                "high": rival.value.high,
+                "behind": rival.behind.value if rival.behind else None,
+                "behind_low": rival.behind.low if rival.behind else None,
+                "behind_high": rival.behind.high if rival.behind else None,
+                "verdict": "best" if rival.behind is None else "tied" if rival.tied else "behind",
+            }
+            for rival in self.rivals
+        ]
+
+
+def compare(runs: Sequence[str | Path], statistic: str = "spearman", seed: int = 0) -> Comparison:
+    """Compare every column of finished runs of `score`, and the baselines.
+
+    Args:
+        runs: their run directories.
+        statistic: one of `ranking.STATISTICS`.
+        seed: of the bootstrap.
+
+    Raises:
+        UsageError: an unknown statistic, a directory named twice.
+        RunError: no run directory, or one whose run has not finished.
+        DataError: another metric table, no metric, or no architecture in common.
+    """
+    named = _names([Path(run) for run in runs])
+    return compared({name: read(path) for name, path in named.items()}, statistic, seed)
+
+
+def compared(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Comparison:
     """Compare every column of the runs, and the baselines.
 
     Args:
@@ -66,7 +112,7 @@ def compare(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Compa
         behind = difference(compute, best, columns[name], metric, seed=seed)
         tied = behind.low is None or behind.high is None or behind.low <= 0 <= behind.high
         rivals.append(Rival(name, values[name], behind, tied))
-    return Comparison(tuple(rivals), len(keys), every - len(keys))
+    return Comparison(statistic, tuple(rivals), len(keys), every - len(keys))
 
 
 def _shared(runs: Mapping[str, Results]) -> tuple[list[str], int]:
@@ -101,3 +147,14 @@ def _columns(runs: Mapping[str, Results], keys: Sequence[str]) -> dict[str, Floa
                 values = [results.columns[name].get(key) for key in keys]
                 found[name] = ranked(values, higher_is_better=results.higher_is_better[name])
     return found
+
+
+def _names(runs: list[Path]) -> dict[str, Path]:
+    """Each run by the part of its path that tells it from the others."""
+    paths = [Path(os.path.normpath(path)) for path in runs]
+    if len(set(paths)) < len(paths):
+        raise UsageError("a run directory is named twice")
+    if len(paths) == 1:
+        return {paths[0].name: paths[0]}
+    shared = os.path.commonpath([path.absolute() for path in paths])
+    return {str(path.absolute().relative_to(shared)): path for path in paths}

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from eproxyctl.contracts import Proxy, Space
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.runs import files
-from eproxyctl.runs.ledger import ROWS, Rows
+from eproxyctl.runs.ledger import POINT, ROWS, Ledger
 from eproxyctl.runs.rows import Row
-from eproxyctl.scoring.columns import section
 from eproxyctl.scoring.pace import Pace
-from eproxyctl.scoring.worker import Context, Job
+from eproxyctl.scoring.settings import Settings
+from eproxyctl.scoring.worker import Context, ScoringJob
 from eproxyctl.workers.executors import Outcome, Workers
 
-Result = tuple[Job, tuple[Outcome[Row], ...]]
+Result = tuple[ScoringJob, tuple[Outcome[Row], ...]]
 
 
 BETWEEN = 4
@@ -29,70 +29,70 @@ BETWEEN = 4
 
 
 class Shared:
-    """Where the rows are by canonical key and section, and the jobs that wait for one.
+    """Whose rows there are by canonical key and point, and the jobs that wait for one.
 
     Args:
         space: names architectures canonically.
         proxies: those that score networks; only rows of the ones that see pruned networks are shared.
-        sections: by point.
-        rows: of the run; those that are there are known from the start.
+        keys: of the run.
+        ledger: of the run; rows that are there are known from the start.
         pace: is told what each job took.
     """
 
     def __init__(
-        self, space: Space, proxies: Iterable[Proxy], sections: Mapping[str, str], rows: Rows[Row], pace: Pace
+        self, space: Space, proxies: Iterable[Proxy], keys: Sequence[str], ledger: Ledger[Row], pace: Pace
     ) -> None:
-        self._space, self._rows, self._pace = space, rows, pace
-        official = {section(proxy.options): proxy.needs.official for proxy in proxies}
-        self._points = {text: point for point, text in sections.items() if not official[text]}
-        self._known: dict[tuple[str, str], int] = {}
-        self._held: dict[str, list[Job]] = {}
-        self._ready: deque[Job] = deque()
-        self._sent: dict[str, Job] = {}
-        self._lacking = rows.lacking()
-        self._names = {rows.keys[i]: self._canonical(rows.keys[i]) for i in self._lacking}
+        self._space, self._ledger, self._pace = space, ledger, pace
+        settings = {Settings.of(proxy.options): proxy.needs.official for proxy in proxies}
+        self._point = {one.text: one.digest for one in settings}
+        self._shared = {one.digest for one, official in settings.items() if not official}
+        self._known: dict[tuple[str, str], str] = {}
+        self._held: dict[str, list[ScoringJob]] = {}
+        self._ready: deque[ScoringJob] = deque()
+        self._sent: dict[str, ScoringJob] = {}
+        self._lacking = [key for key in keys if ledger.lacking(key, self._point.values())]
+        self._names = {key: self._canonical(key) for key in self._lacking}
         self._drawn: set[str] = set()
-        self._first = self._firsts(sections) if self._lacking else {}
+        self._first = self._firsts() if self._lacking else []
+        self._scored = set(self._first)
         pace.expect(len(self._first), len(self._lacking) - len(self._first))
 
-    def _firsts(self, sections: Mapping[str, str]) -> dict[str, int]:
-        """Of the keys that lack rows those that are scored, and where they are in the spec; the others equal one."""
-        for start, line in files.placed(self._rows.folder / ROWS):
-            text = sections.get(line["point"], "")
-            if text in self._points and line["status"] != "failed":
-                self._known.setdefault((line["canonical"], text), start)
-        if not self._points:
-            return {self._rows.keys[i]: i for i in self._lacking}
-        found: dict[str, int] = {}
-        for i in self._lacking:
-            name = self._names[self._rows.keys[i]]
-            if name not in found and any((name, text) not in self._known for text in self._points):
-                found[name] = i
-        return {self._rows.keys[i]: i for i in found.values()}
+    def _firsts(self) -> list[str]:
+        """Of the keys that lack rows those that are scored; the others equal one."""
+        for line in files.lines(self._ledger.folder / ROWS):
+            if line[POINT] in self._shared and line["status"] != "failed":
+                self._known.setdefault((line["canonical"], line[POINT]), line["key"])
+        if not self._shared:
+            return self._lacking
+        found: dict[str, str] = {}
+        for key in self._lacking:
+            name = self._names[key]
+            if name not in found and any((name, point) not in self._known for point in self._shared):
+                found[name] = key
+        return list(found.values())
 
-    def order(self) -> Iterator[int]:
-        """Places of the keys that lack rows: as in the spec, but every fifth network is drawn from all that are left.
+    def order(self) -> Iterator[str]:
+        """The keys that lack rows: as in the spec, but every fifth network is drawn from all that are left.
 
         How long the run takes is told from these: a list that begins with its cheapest networks promises too much.
         """
-        firsts = list(self._first.values())
-        draws = iter(random.Random(0).sample(firsts, len(firsts)))
-        sent: set[int] = set()
+        draws = iter(random.Random(0).sample(self._first, len(self._first)))
+        sent: set[str] = set()
         count = 0
-        for i in self._lacking:
-            if i in sent:
+        for key in self._lacking:
+            if key in sent:
                 continue
-            sent.add(i)
-            yield i
-            count += self._rows.keys[i] in self._first
-            if self._rows.keys[i] in self._first and (count < BETWEEN or count % BETWEEN == 0):
-                drawn = next((j for j in draws if j not in sent), None)
+            sent.add(key)
+            yield key
+            count += key in self._scored
+            if key in self._scored and (count < BETWEEN or count % BETWEEN == 0):
+                drawn = next((other for other in draws if other not in sent), None)
                 if drawn is not None:
-                    self._drawn.add(self._rows.keys[drawn])
+                    self._drawn.add(drawn)
                     sent.add(drawn)
                     yield drawn
 
-    def results(self, workers: Workers, context: Context, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, workers: Workers, context: Context, jobs: Iterable[ScoringJob]) -> Iterator[Result]:
         """As `workers.results`, but of jobs on equal architectures one at a time, so that it is the only one scored.
 
         Whoever takes a result writes its rows before asking for the next.
@@ -107,17 +107,17 @@ class Shared:
                 self._ready.extend(self._held.pop(self._names[job.key], ()))
             more = bool(self._ready)
 
-    def _learn(self, job: Job, outcomes: tuple[Outcome[Row], ...]) -> None:
-        """Where its rows are, for the architectures equal to it."""
+    def _learn(self, job: ScoringJob, outcomes: tuple[Outcome[Row], ...]) -> None:
+        """That its rows are there, for the architectures equal to it."""
         for text, outcome in zip(job.proxies, outcomes, strict=True):
-            point = self._points.get(text)
-            if point is not None and outcome.row.status != "failed":
-                self._known.setdefault((outcome.row.canonical, text), self._rows.start(job.key, point))
+            point = self._point[text]
+            if point in self._shared and outcome.row.status != "failed":
+                self._known.setdefault((outcome.row.canonical, point), job.key)
         seconds = sum(outcome.seconds for outcome in outcomes)
         fresh = any(outcome.fresh for outcome in outcomes)
-        self._pace.done(seconds, trained=job.key in self._first, drawn=job.key in self._drawn, fresh=fresh)
+        self._pace.done(seconds, trained=job.key in self._scored, drawn=job.key in self._drawn, fresh=fresh)
 
-    def _next(self, pending: Iterator[Job]) -> Iterator[Job]:
+    def _next(self, pending: Iterator[ScoringJob]) -> Iterator[ScoringJob]:
         """Jobs to start, with the rows that need no scoring; those equal to one under way are held back."""
         while True:
             job = self._ready.popleft() if self._ready else next(pending, None)
@@ -127,9 +127,13 @@ class Shared:
             if name in self._held:
                 self._held[name].append(job)
                 continue
-            starts = [self._known.get((name, text)) for text in job.proxies]
-            equals = tuple(None if start is None else self._rows.at(start) for start in starts)
-            if any(row is None and text in self._points for text, row in zip(job.proxies, equals, strict=True)):
+            points = [self._point[text] for text in job.proxies]
+            others = [self._known.get((name, point)) for point in points]
+            equals = tuple(
+                None if other is None else self._ledger.get(other, point)
+                for other, point in zip(others, points, strict=True)
+            )
+            if any(row is None and point in self._shared for row, point in zip(equals, points, strict=True)):
                 self._held[name] = []
             self._sent[job.key] = job
             yield replace(job, equals=equals)

@@ -17,8 +17,9 @@ from eproxyctl.contracts import Composite, Proxy, Relative
 from eproxyctl.ranking import Floats
 from eproxyctl.runs.ledger import settled
 from eproxyctl.runs.rows import Row, Status
-from eproxyctl.scoring.columns import column, leaves, section, sections
+from eproxyctl.scoring.columns import column
 from eproxyctl.scoring.plan import Plan
+from eproxyctl.scoring.settings import Settings, leaves, scored_with
 
 STATUSES: tuple[Status, ...] = ("ok", "diverged", "failed")
 
@@ -45,17 +46,17 @@ class Found:
         self.status: NDArray[np.int8] = np.zeros(shape, dtype=np.int8)
         self.params, self.macs = np.full(len(keys), np.nan), np.full(len(keys), np.nan)
         self._plan, self._folder = plan, folder
-        self._sections = sections(plan.proxies, plan.registry)
-        self._together = [p for p, proxy in enumerate(plan.proxies) if together(proxy)]
+        self._settings = scored_with(plan.proxies, plan.registry)
+        self._related = [p for p, proxy in enumerate(plan.proxies) if needs_others(proxy)]
         self._kept = self._needed()
         self._ranked: dict[int, list[Row]] = {}
         self._own = [
-            None if p in self._together else self._sections.index(section(proxy.options))
+            None if p in self._related else self._settings.index(Settings.of(proxy.options))
             for p, proxy in enumerate(plan.proxies)
         ]
 
     def add(self, i: int, rows: Sequence[Row]) -> None:
-        """The rows of an architecture, one a section of the plan."""
+        """The rows of an architecture, one each of the settings."""
         for p, j in enumerate(self._own):
             if j is not None:
                 self._note(p, i, rows[j])
@@ -65,20 +66,20 @@ class Found:
 
     def rank(self) -> None:
         """All rows are there: rank the architectures by the proxies that do so together."""
-        by_section = {self._sections[j]: kept for j, (kept, _) in self._kept.items()}
-        for p in self._together:
-            self._ranked[p] = column(self._plan.proxies[p], self._plan.space, self._plan.registry, by_section)
+        by_settings = {self._settings[j]: kept for j, (kept, _) in self._kept.items()}
+        for p in self._related:
+            self._ranked[p] = column(self._plan.proxies[p], self._plan.space.traits, self._plan.registry, by_settings)
             for i, row in enumerate(self._ranked[p]):
                 self._note(p, i, row)
         self._kept.clear()
 
     def of(self, i: int, rows: Sequence[Row]) -> list[Row]:
-        """One row a proxy from one row a section of the plan."""
+        """One row a proxy from one row each of the settings."""
         return [self._ranked[p][i] if j is None else rows[j] for p, j in enumerate(self._own)]
 
     def rows(self, wanted: Container[int] | None = None) -> Iterator[tuple[int, list[Row]]]:
         """(place, a row of each proxy), read again from disk; of all architectures, or those at some places only."""
-        for i, lines in settled(self._folder, len(self.keys), len(self._sections), wanted):
+        for i, lines in settled(self._folder, len(self.keys), len(self._settings), wanted):
             yield i, self.of(i, [Row.from_json(line) for line in lines])
 
     @property
@@ -102,12 +103,12 @@ class Found:
         self.status[p, i] = STATUSES.index(row.status)
 
     def _needed(self) -> dict[int, tuple[list[Row], bool]]:
-        """By place of the section: rows that are ranked together, and whether their traces are needed for it."""
+        """By place of the settings: rows that are ranked together, and whether their traces are needed for it."""
         plan = self._plan
-        needed = [leaf for p in self._together for leaf in leaves(plan.proxies[p], plan.registry)]
-        return {self._sections.index(section(leaf.options)): ([], isinstance(leaf, Relative)) for leaf in needed}
+        needed = [leaf for p in self._related for leaf in leaves(plan.proxies[p], plan.registry)]
+        return {self._settings.index(Settings.of(leaf.options)): ([], isinstance(leaf, Relative)) for leaf in needed}
 
 
-def together(proxy: Proxy) -> bool:
+def needs_others(proxy: Proxy) -> bool:
     """Whether its value of one architecture depends on the others."""
     return isinstance(proxy, Relative | Composite)

@@ -11,9 +11,9 @@ import numpy as np
 from eproxyctl import fewshot
 from eproxyctl.contracts import Learner, Space
 from eproxyctl.errors import DataError, UsageError
-from eproxyctl.scoring.columns import within
 from eproxyctl.scoring.plan import Plan
-from eproxyctl.scoring.run import training_keys
+from eproxyctl.scoring.settings import within
+from eproxyctl.scoring.statistics import training_keys
 
 ADD_TABLE = """add three lines under `task:` in the spec:
     table:

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eproxyctl import plugins
 from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.errors import DataError, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
 from eproxyctl.runs.identity import sections_identity
-from eproxyctl.scoring.columns import leaves
+from eproxyctl.scoring.settings import leaves
 from eproxyctl.scoring.worker import Ask, Context, Minibatch
 from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
+from eproxyctl.spec.request import Request
 from eproxyctl.tasks.table import Table, load
+from eproxyctl.workers.devices import check_device
 
 TAKEN = ("key", "params", "macs", "metric", "status", "cause", "trace", "rank", "score")
 """Columns of every run, which a proxy's must not hide."""
@@ -40,6 +41,14 @@ class Plan:
         return self.loaded.spec
 
     @property
+    def notes(self) -> list[str]:
+        """What the person should know: what the spec's loading dropped, rows that tables left out or joined."""
+        tables = ({"metric table": self.table} if self.table else {}) | {
+            f"baseline '{name}'": table for name, table in self.baselines.items()
+        }
+        return [*self.loaded.notes, *(f"{name}: {table.note}" for name, table in tables.items() if table.note)]
+
+    @property
     def proxy(self) -> Proxy:
         """The only proxy.
 
@@ -55,13 +64,13 @@ class Plan:
         return Costs(params, macs, *self.context.largest)
 
 
-def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Plan:
+def prepare(request: Request) -> Plan:
     """Draw the minibatch, read the table, measure the largest architecture.
 
     Raises:
         DataError: images, table or device that cannot be used.
     """
-    spec = loaded.spec
+    spec, registry = request.spec, request.registry
     space: Space = registry.create("space", spec.space)
     task: Task = registry.create("task", spec.task)
     proxies: list[Proxy] = [registry.create("proxy", options) for options in spec.proxies]
@@ -76,7 +85,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     scoring = [leaf for proxy in proxies for leaf in leaves(proxy, registry)]
     largest = space.largest()
     context = Context(
-        sources,
+        request.sources,
         tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
         spec.space.model_dump_json(exclude={"architectures"}),
         spec.seed,
@@ -90,7 +99,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
     origins = tuple(sorted(used, key=lambda origin: origin.name))
-    return Plan(loaded, registry, space, task, tuple(proxies), table, baselines, context, origins)
+    return Plan(request.loaded, registry, space, task, tuple(proxies), table, baselines, context, origins)
 
 
 def _baseline(name: str, options: TableOptions, space: Space) -> Table:
@@ -119,6 +128,11 @@ def _distinct(columns: Sequence[str]) -> None:
             raise SpecError(f"{columns.count(name)} columns are called '{name}'", hint="give each proxy its own label")
 
 
+def column_names(plan: Plan) -> list[str]:
+    """The names of the proxies' columns; one alone is `score`."""
+    return ["score"] if len(plan.proxies) == 1 else [label(proxy) for proxy in plan.proxies]
+
+
 def minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[Ask, Minibatch], ...]:
     """What the proxies see, each once.
 
@@ -135,18 +149,6 @@ def minibatches(task: Task, seed: int, proxies: Sequence[Proxy]) -> tuple[tuple[
         if proxy.needs.labels and drawn[ask].labels is None:
             raise DataError(f"proxy '{proxy.kind}' needs labels, and the task has none", hint="use another source")
     return tuple(drawn.items())
-
-
-def check_device(device: str) -> None:
-    """Raises DataError where the device is not there."""
-    if device != "cpu":
-        import torch
-
-        index = int(device.partition(":")[2] or 0)
-        if index >= torch.cuda.device_count():
-            raise DataError(
-                f"no device {device}: torch sees {torch.cuda.device_count()} CUDA devices", hint="device: cpu"
-            )
 
 
 def check_rank(spec: Spec, space: Space, task: Task) -> None:

@@ -20,8 +20,7 @@ from eproxyctl.runs import directory as rundir
 from eproxyctl.runs import files
 from eproxyctl.runs.ledger import TIMINGS
 from eproxyctl.scoring.found import Found
-from eproxyctl.scoring.plan import Plan
-from eproxyctl.scoring.run import names
+from eproxyctl.scoring.plan import Plan, column_names
 
 SCORES, MEANING = "scores.csv", "scores.json"
 SIZES = ("params", "macs")
@@ -56,7 +55,7 @@ def write(plan: Plan, found: Found, folder: Path, tuned: Sequence[str]) -> None:
     Args:
         tuned: keys equal to one that a proxy was tuned on.
     """
-    named = names(plan)
+    named = column_names(plan)
     meaning = {
         "columns": {name: proxy.higher_is_better for name, proxy in zip(named, plan.proxies, strict=True)},
         "baselines": {name: table.goal == "maximize" for name, table in plan.baselines.items()},

@@ -1,121 +1,245 @@
-"""Scoring many architectures: rows stream to disk as they finish, and come out in the spec's order."""
+"""`score`: rank architectures without training them."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any, Unpack
 
 from eproxyctl.contracts import Learner
-from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, Floats, estimate, partial_spearman, ranked
-from eproxyctl.runs.ledger import Rows
+from eproxyctl.errors import RunError
+from eproxyctl.runs import files
+from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.ledger import POINT, Ledger, stream
+from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
-from eproxyctl.scoring.columns import digest, kind, leaves, sections, within
-from eproxyctl.scoring.equals import Shared
-from eproxyctl.scoring.found import Found
+from eproxyctl.runs.tabular import Record, Tabular, plain
+from eproxyctl.scoring import results
+from eproxyctl.scoring.architectures import architectures
+from eproxyctl.scoring.equals import Result, Shared
+from eproxyctl.scoring.found import Found, needs_others
 from eproxyctl.scoring.pace import Pace
-from eproxyctl.scoring.plan import Plan, label
-from eproxyctl.scoring.worker import Job
-from eproxyctl.workers.executors import Outcome, Workers
+from eproxyctl.scoring.plan import Plan, column_names, identity, prepare
+from eproxyctl.scoring.records import correlation_record, scored_record
+from eproxyctl.scoring.settings import leaves, scored_with, within
+from eproxyctl.scoring.statistics import Correlation, correlations, tuned_on
+from eproxyctl.scoring.worker import ScoringJob
+from eproxyctl.spec.request import Changes, Specification, requested
+from eproxyctl.spec.resolved import resolved
+from eproxyctl.workers.executors import Workers
+from eproxyctl.workers.pool import default_count, pool
+
+CORRELATIONS = "correlations.json"
+
+
+@dataclass(frozen=True)
+class Scores(Tabular):
+    """What `score` found.
+
+    Attributes:
+        name: of the spec.
+        folder: the run directory, which holds every row.
+        keys: of the architectures, in the order of the spec.
+        correlations: of each column with the metric; none without a table.
+        best_first: places of the architectures, the best by the first proxy first.
+        failed: architectures that a proxy failed on; their records say why.
+        columns: kind of proxy by column.
+        notes: what a person should know.
+    """
+
+    name: str
+    folder: Path
+    keys: Sequence[str] = field(repr=False)
+    correlations: tuple[Correlation, ...] = field(repr=False)
+    best_first: Sequence[int] = field(repr=False)
+    failed: int
+    columns: dict[str, str]
+    notes: tuple[str, ...] = ()
+    _records: Callable[[frozenset[int] | None], Iterator[tuple[int, dict[str, Any]]]] = field(
+        repr=False, kw_only=True, default=lambda wanted: iter(())
+    )
+
+    def _table(self) -> tuple[str, Sequence[Record]]:
+        return self.title, self.rows
+
+    @property
+    def title(self) -> str:
+        """What was found, in a sentence."""
+        best = self.correlations[0].estimate if self.correlations else None
+        rho = f", Spearman's ρ of {next(iter(self.columns))} with the metric {best.value:.2f}" if best else ""
+        return f"{self.name}: {len(self.keys)} architectures scored{rho}; the best is {self.best['key']}"
+
+    @property
+    def rows(self) -> list[Record]:
+        """Every architecture in the order of the spec, read from the run directory."""
+        return list(self.records())
+
+    @property
+    def best(self) -> Record:
+        """The architecture that ranks first by the first proxy."""
+        return self.top(1)[0]
+
+    def records(self) -> Iterator[Record]:
+        """As `rows`, one at a time: memory does not grow with their number."""
+        return (record for _, record in self._records(None))
+
+    def top(self, count: int) -> list[Record]:
+        """The best by the first proxy, with their rank."""
+        order = self.best_first[:count]
+        found = dict(self._records(frozenset(order)))
+        return [{"rank": rank, **found[i]} for rank, i in enumerate(order, start=1)]
+
+    @property
+    def milliseconds(self) -> dict[str, float]:
+        """Median of an architecture, by kind of proxy, where it was scored here."""
+        return results.milliseconds(self.folder)
 
 
 def score(
+    spec: Specification = None,
+    *,
+    run: str | Path | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    progress: Listener | None = None,
+    on_row: Callable[[Record], None] | None = None,
+    **changes: Unpack[Changes],
+) -> Scores:
+    """Score architectures; with a metric table, say how well the scores rank them.
+
+    Every row is kept in the run directory, and the same call continues where it stopped.
+
+    Args:
+        spec: a file, a mapping, or a loaded spec; None: the built-in quickstart.
+        run: the run directory; None: `runs/<spec>/score`.
+        workers: processes; 0: this one. None: one a core.
+        dask: a scheduler's address, or `local`.
+        progress: called with each event.
+        on_row: called with the record of each architecture, in the spec's order, as they are done; where a proxy ranks
+            them together, at the end.
+        changes: of the spec, see `Changes`.
+
+    Raises:
+        EproxyError: whatever is wrong; a failed architecture is a row.
+    """
+    plan = prepare(requested(spec, changes or None))
+    keys = architectures(plan)
+    folder = Path(run) if run else Path("runs") / plan.loaded.name / "score"
+    count = default_count(plan.spec.device) if workers is None else workers
+    where = pool(min(count, len(keys)), dask, plan.spec.device)
+    found = Found(plan, keys, folder)
+    waits = any(needs_others(proxy) for proxy in plan.proxies)
+    texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
+    with RunDirectory(folder, "score", identity(plan), texts, plan.origins):
+        with closing(_scored(plan, found, folder, where, progress)) as rows:
+            for i, each in rows:
+                if on_row and not waits:
+                    on_row(scored_record(plan, found.of(i, each)))
+        found.rank()
+        measured, notes = _measure(plan, found, folder)
+
+    def records(wanted: frozenset[int] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+        return ((i, scored_record(plan, rows)) for i, rows in found.rows(wanted))
+
+    if on_row and waits:
+        for _, record in records(None):
+            on_row(record)
+    kinds = {name: proxy.kind for name, proxy in zip(column_names(plan), plan.proxies, strict=True)}
+    order = found.best_first()
+    notes = (*plan.notes, *notes)
+    return Scores(plan.loaded.name, folder, keys, measured, order, found.failed, kinds, notes, _records=records)
+
+
+def _scored(
+    plan: Plan, found: Found, folder: Path, workers: Workers, progress: Listener | None
+) -> Generator[tuple[int, tuple[Row, ...]], None, None]:
+    """(place, rows) of each architecture as it is done, one row each of the settings of the plan."""
+    pace = Pace()
+    with workers as running:
+        counter = Counter(f"scoring {plan.loaded.name}", len(found.keys), progress, pace.left)
+        for i, each in enumerate(rows_of(plan, found.keys, folder, running, pace)):
+            counter.advance()
+            found.add(i, each)
+            yield i, each
+
+
+def rows_of(
     plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, pace: Pace | None = None
 ) -> Iterator[tuple[Row, ...]]:
-    """Score the keys that lack a row; yield the rows of each in the order of `keys`, one a section of the plan.
+    """Score the keys that lack a row; yield the rows of each in the order of `keys`, one each of the plan's settings.
 
     Args:
         plan, keys, workers: what is scored, and where.
         folder: a locked run directory.
         pace: is told how much there is to do, and what each job took.
+
+    Raises:
+        DataError: a proxy that has learned nothing yet.
     """
     for proxy in plan.proxies:
         for one in within(proxy, plan.registry):
             if isinstance(one, Learner):
                 one.ready()
-    wanted = sections(plan.proxies, plan.registry)
-    points = [{"proxy": kind(text), "point": digest(text)} for text in wanted]
+    wanted = {settings.digest: settings for settings in scored_with(plan.proxies, plan.registry)}
+    abouts = [{"proxy": settings.kind, POINT: point} for point, settings in wanted.items()]
 
-    def job(key: str, lacking: Sequence[int]) -> Job:
-        return Job(key, tuple(wanted[i] for i in lacking))
+    def job(key: str, lacking: Sequence[str]) -> ScoringJob:
+        return ScoringJob(key, tuple(wanted[point].text for point in lacking))
 
     scoring = (leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry))
-    with Rows(folder, keys, points, Row.from_json) as rows:
-        shared = Shared(plan.space, scoring, {digest(text): text for text in wanted}, rows, pace or Pace())
+    with Ledger(folder, Row.from_json) as ledger:
+        shared = Shared(plan.space, scoring, keys, ledger, pace or Pace())
 
-        def results(jobs: Iterator[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:
+        def run(jobs: Iterator[ScoringJob]) -> Iterator[Result]:
             return shared.results(workers, plan.context, jobs)
 
-        yield from rows.run(job, results, shared.order())
+        yield from stream(ledger, keys, abouts, job, run, shared.order())
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """How well one column ranks the architectures that the table knows."""
+def _measure(plan: Plan, found: Found, folder: Path) -> tuple[tuple[Correlation, ...], tuple[str, ...]]:
+    """The correlations, and what to say of them; they and the scores are in the run directory when this returns."""
+    excluded = tuned_on(plan, found.keys)
+    measured = tuple(correlations(plan, found, excluded=frozenset(excluded)))
+    table = [plain(correlation_record(c)) for c in measured]
+    files.write(folder / CORRELATIONS, json.dumps(table, indent=2) + "\n")
+    results.write(plan, found, folder, excluded)
+    notes = []
+    if excluded:
+        notes.append(
+            f"{len(excluded)} architecture(s) equal one the proxy was tuned on and are excluded from the correlations"
+        )
+    if found.bad and plan.table:
+        notes.append(f"{found.bad} architecture(s) diverged or failed; they rank last")
+    return measured, tuple(notes)
 
-    column: str
-    statistic: str
-    estimate: Estimate
 
+def read_scores(folder: Path) -> Scores:
+    """A finished run of `score` as it was kept.
 
-def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), seed: int = 0) -> list[Correlation]:
-    """Every statistic of each proxy, of the two size columns and of the baselines against the table.
-
-    A baseline counts for the architectures that it knows.
-
-    Args:
-        plan: with a table.
-        found: of every architecture; those that the table lacks are left out.
-        excluded: keys equal to one a proxy was tuned on, left out too.
-        seed: of the bootstrap.
+    Raises:
+        RunError: no run directory, or one whose run has not finished.
     """
-    table = plan.table
-    if table is None:
-        return []
-    known = [i for i, key in enumerate(found.keys) if key in table.metric and key not in excluded]
-    metric = ranked([table.value(found.keys[i]) for i in known], higher_is_better=True)
-    params, macs = (ranked(values[known], higher_is_better=True) for values in (found.params, found.macs))
-    named = {
-        name: ranked(scores[known], higher_is_better=proxy.higher_is_better)
-        for name, proxy, scores in zip(names(plan), plan.proxies, found.scores, strict=True)
-    }
-    columns = {name: (values, metric) for name, values in (named | {"params": params, "macs": macs}).items()}
-    columns |= {name: beside(plan, name, [found.keys[i] for i in known]) for name in plan.baselines}
-    result = [
-        Correlation(name, statistic, estimate(compute, values, truth, seed=seed))
-        for name, (values, truth) in columns.items()
-        for statistic, compute in STATISTICS.items()
-    ]
-    return result + [
-        Correlation(name, PARTIAL, estimate(partial_spearman, values, metric, params, seed=seed))
-        for name, values in named.items()
-        if not np.array_equal(values, params)
-    ]
+    kept = results.read(folder)
+    try:
+        listed = json.loads((folder / CORRELATIONS).read_text("utf-8"))
+        measured = tuple(Correlation.from_record(record) for record in listed)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RunError(f"{folder / CORRELATIONS} is damaged", hint="run the same command again") from None
+    keys = list(next(iter(kept.columns.values())))
+    first = next(iter(kept.columns))
+    sign = -1 if kept.higher_is_better[first] else 1
+    values = kept.columns[first]
+    order = sorted(range(len(keys)), key=lambda i: (values[keys[i]] is None, sign * (values[keys[i]] or 0.0)))
 
+    def records(wanted: frozenset[int] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+        for i, key in enumerate(keys):
+            if wanted is None or i in wanted:
+                metric = {"metric": kept.metric.get(key)} if kept.metric else {}
+                yield i, {"key": key, **{name: column[key] for name, column in kept.columns.items()}, **metric}
 
-def beside(plan: Plan, baseline: str, keys: Sequence[str]) -> tuple[Floats, Floats]:
-    """(its values, the metric) of those of the keys that a baseline knows, higher is better."""
-    assert plan.table is not None
-    table = plan.baselines[baseline]
-    both = [(table.value(key), plan.table.value(key)) for key in keys if key in table.metric]
-    values, metric = zip(*both, strict=True) if both else ((), ())
-    return ranked(values, higher_is_better=True), ranked(metric, higher_is_better=True)
-
-
-def names(plan: Plan) -> list[str]:
-    """The names of the proxies' columns; one alone is `score`."""
-    return ["score"] if len(plan.proxies) == 1 else [label(proxy) for proxy in plan.proxies]
-
-
-def training_keys(plan: Plan) -> frozenset[str]:
-    """Canonical keys of the architectures that any of the plan's proxies was tuned on, members included."""
-    tuned = [one for proxy in plan.proxies for one in within(proxy, plan.registry)]
-    return frozenset(key for one in tuned if one.options.provenance for key in one.options.provenance.training)
-
-
-def tuned(plan: Plan, keys: Sequence[str]) -> list[str]:
-    """Those of the keys that equal, in function, one that any of the plan's proxies was tuned on."""
-    training = training_keys(plan)
-    return [key for key in keys if plan.space.canonical(key) in training] if training else []
+    columns = {name: "" for name in kept.columns if name not in kept.baselines}
+    failed = sum(row["status"] == "failed" for row in files.lines(folder / "rows.jsonl"))
+    return Scores(str(folder), folder, keys, measured, order, failed, columns, _records=records)

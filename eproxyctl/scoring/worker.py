@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from eproxyctl.workers.devices import settle
 from eproxyctl.workers.executors import Outcome
 
 if TYPE_CHECKING:
-    from eproxyctl.registry import Registry
+    pass
 
 MOST_PROXIES = 32
 """Proxies that a worker keeps at once."""
@@ -55,7 +54,7 @@ class Minibatch:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """All that a worker needs, data included. It is sent with each job and unpacked once a process.
+    """All that a worker needs, data included. It is sent to each once, and unpacked once.
 
     Attributes:
         sources: plugins to load.
@@ -100,7 +99,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Job:
+class ScoringJob:
     """One architecture to score with some proxies (their sections of a spec, as JSON).
 
     Attributes:
@@ -129,10 +128,9 @@ class Worker:
     """A context unpacked: the space, the minibatch as tensors, proxies by their options."""
 
     def __init__(self, context: Context) -> None:
-        settle(context.device, tf32=context.tf32)
         self.context = context
         self.registry = plugins.load(context.sources)
-        self.space: Space = self.registry.create("space", parse_section(self.registry, "space", context.space))
+        self.space: Space = self.registry.create("space", self.registry.read("space", context.space))
         self.batches = {ask: _tensors(minibatch, context.device) for ask, minibatch in context.minibatches}
         self._proxies: dict[str, Proxy] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -144,12 +142,13 @@ class Worker:
         if proxy is None:
             if len(self._proxies) >= MOST_PROXIES:
                 del self._proxies[next(iter(self._proxies))]
-            proxy = self.registry.create("proxy", parse_section(self.registry, "proxy", section))
+            proxy = self.registry.create("proxy", self.registry.read("proxy", section))
             self._proxies[section] = proxy
         return proxy
 
-    def outcomes(self, job: Job) -> Iterator[Outcome[Row]]:
+    def outcomes(self, job: ScoringJob) -> Iterator[Outcome[Row]]:
         """Score one architecture with each proxy, each with a network of its own."""
+        settle(self.context.device, tf32=self.context.tf32)
         for section, equal in zip_longest(job.proxies, job.equals):
             started = time.perf_counter()
             row, fresh = self._row(job.key, section, equal), not self._used
@@ -233,11 +232,6 @@ def _tensors(minibatch: Minibatch, device: str) -> Batches:
 def read(proxy: Proxy, score: Score, costs: Costs) -> float:
     """A score's value, through the read-out where the proxy has one."""
     return proxy.read(score.trace, costs) if isinstance(proxy, Readable) else score.value
-
-
-def parse_section(registry: Registry, section: Any, text: str) -> Any:
-    """Validated options from a section's JSON."""
-    return registry.parse(section, json.loads(text))
 
 
 def explain(error: Exception) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +16,11 @@ from eproxyctl.errors import Problem, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Registry, Section
 from eproxyctl.spec.explain import problem_of
 from eproxyctl.spec.models import Spec, spec_model
-from eproxyctl.spec.nodes import Node, Origin, parse, read_file
+from eproxyctl.spec.nodes import Node, Origin, of_value, parse, read_file
 
 QUICKSTART = "quickstart.yaml"
+GIVEN = "the given spec"
+"""Where values come from that no file holds."""
 DEEPEST = 8
 """Files that name files; more than this many is a circle."""
 PATH_SETTINGS = ("path", "file", "masks")
@@ -38,7 +42,7 @@ class Loaded:
 
     Attributes:
         spec: the values.
-        name: stem of the file, which names the run directory.
+        name: stem of the file, or made from the values: it names the run directory.
         text: the file as written.
         root: the merged tree, with origins.
         notes: what the person should know (a kind changed, so other keys were dropped).
@@ -63,11 +67,13 @@ def quickstart() -> Path:
     return Path(str(files("eproxyctl") / "data" / QUICKSTART))
 
 
-def load(path: Path, registry: Registry, overrides: Sequence[Override] = (), data: Sequence[Path] = ()) -> Loaded:
+def load(
+    spec: Path | Mapping[str, Any], registry: Registry, overrides: Sequence[Override] = (), data: Sequence[Path] = ()
+) -> Loaded:
     """Load a spec.
 
     Args:
-        path: of the spec.
+        spec: its file, or its values; then paths are relative to the current folder.
         registry: the kinds it may name.
         overrides: from the command line, later ones win.
         data: folders in which relative paths are looked up after the spec's own.
@@ -76,18 +82,22 @@ def load(path: Path, registry: Registry, overrides: Sequence[Override] = (), dat
         SpecError: with every problem.
         PluginError: the spec needs a plugin that is broken, or a name that two claim.
     """
-    root = read_file(path)
+    root = read_file(spec) if isinstance(spec, Path) else of_value(spec, GIVEN)
     if not isinstance(root.value, dict):
-        raise SpecError(f"{path} is not a spec", problems=[root.origin.problem("a spec is a mapping of sections")])
+        raise SpecError(f"{spec} is not a spec", problems=[root.origin.problem("a spec is a mapping of sections")])
     for section in SECTIONS:
-        _reference(root, section, path.parent, data)
+        _reference(root, section, spec.parent if isinstance(spec, Path) else Path(), data)
     notes = [note for override in overrides for note in _override(root, override)]
     for section in SECTIONS:
         _reference(root, section, Path(), data)
     _resolve_paths(root, data)
     _check_kinds(root, registry)
-    spec = _validate(root, registry)
-    return Loaded(spec, path.stem, path.read_text("utf-8-sig"), root, tuple(notes))
+    found = _validate(root, registry)
+    if isinstance(spec, Path):
+        return Loaded(found, spec.stem, spec.read_text("utf-8-sig"), root, tuple(notes))
+    text = json.dumps(root.plain(), indent=2, sort_keys=True) + "\n"  # JSON is YAML
+    name = f"spec-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return Loaded(found, name, text, root, tuple(notes))
 
 
 def _reference(root: Node, section: str, folder: Path, data: Sequence[Path]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -74,6 +75,18 @@ class Node:
             found: Node = self.value[step]
             return found
         return None
+
+
+def of_value(value: Any, source: str) -> Node:
+    """The tree of a value that no file holds, as a program gives it: all of it comes from `source`."""
+    origin = Origin(source)
+    if isinstance(value, Mapping):
+        children = {str(key): of_value(child, source) for key, child in value.items()}
+        return Node(children, origin, dict.fromkeys(children, origin))
+    if isinstance(value, list | tuple):
+        return Node([of_value(child, source) for child in value], origin, {})
+    scalar = str(value) if isinstance(value, PurePath) else value
+    return Node(scalar, origin, {}, str(scalar))
 
 
 def read_file(path: Path) -> Node:

@@ -74,6 +74,11 @@ def masked(url: str) -> str:
     return shown.replace("%2A%2A%2A", "***")
 
 
+def storage_stamp(url: str | None) -> dict[str, str]:
+    """What a run directory says of the storage: never its password."""
+    return {} if url is None else {"storage": masked(url)}
+
+
 def shared(url: str) -> RDBStorage:
     """A database that several processes use at once; its tables are made where they are missing.
 

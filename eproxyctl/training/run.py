@@ -1,161 +1,178 @@
-"""A benchmark of one's own: sampled architectures, really trained on the task, and the metric table they make."""
+"""`benchmark`: sampled architectures, really trained on the task, and the metric table they make."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from eproxyctl import plugins
-from eproxyctl.contracts import Space, Task, Trainable
-from eproxyctl.errors import DataError
-from eproxyctl.registry import Origin, Registry, kind_of
+from eproxyctl.contracts import TableOptions
+from eproxyctl.errors import EproxyError, RunError, UsageError
 from eproxyctl.runs import files
-from eproxyctl.runs.identity import sections_identity
-from eproxyctl.runs.ledger import ALONE, ROWS, TIMINGS, Keyed, stream
-from eproxyctl.scoring.architectures import listed
-from eproxyctl.scoring.labelling import spread
-from eproxyctl.scoring.plan import check_device, check_rank
-from eproxyctl.spec.loading import Loaded
-from eproxyctl.spec.models import Spec
-from eproxyctl.training.trainee import TrainedRow, TrainingContext, TrainingJob, trainee
+from eproxyctl.runs.directory import RunDirectory, read_stamp
+from eproxyctl.runs.ledger import ALONE, ROWS, TIMINGS, Keyed, Ledger, stream
+from eproxyctl.runs.lines import csv_lines
+from eproxyctl.runs.progress import Counter, Listener
+from eproxyctl.runs.tabular import Record, Tabular
+from eproxyctl.spec.request import Changes, Specification, requested
+from eproxyctl.spec.resolved import resolved
+from eproxyctl.tasks.table import load
+from eproxyctl.training.bench import Bench, bench_identity, make_ready, to_train
+from eproxyctl.training.trainee import TrainedRow, TrainingJob
 from eproxyctl.workers.executors import Outcome, Workers
+from eproxyctl.workers.pool import default_count, pool
 
 TABLE = "table.csv"
-WHICH = ("architectures", "pick")
-"""Settings of `train:` that say which architectures are trained, and not how."""
-POOL = 1000
-"""Sampled architectures from which `pick: spread` chooses; their traits take a second or so."""
+GOAL = "goal"
+"""What the stamp of a run says beside the usual: whether a higher metric is better."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A spec made ready for training."""
+class Benchmark(Tabular):
+    """What `benchmark` trained.
 
-    loaded: Loaded
-    space: Space
-    task: Trainable
-    files: tuple[str, ...]
-    context: TrainingContext
-    origins: tuple[Origin, ...]
+    Attributes:
+        name: of the spec.
+        folder: the run directory, with table.csv.
+        metric, goal: of the task.
+        rows: of the architectures asked for, in their order, as the table has them.
+        failed: architectures that failed; the same call tries them again.
+        own_table: whether the spec's metric table is this run's.
+        notes: what a person should know.
+    """
+
+    name: str
+    folder: Path
+    metric: str
+    goal: str
+    rows: Sequence[Record] = field(repr=False)
+    failed: int
+    own_table: bool
+    notes: tuple[str, ...] = ()
+
+    def _table(self) -> tuple[str, Sequence[Record]]:
+        return f"{self.name}: {len(self.rows)} architectures, best first", self.ranked
 
     @property
-    def spec(self) -> Spec:
-        return self.loaded.spec
+    def ranked(self) -> list[Record]:
+        """The best first, those without a metric last."""
+        sign = -1 if self.goal == "maximize" else 1
+        return sorted(self.rows, key=lambda row: (row[self.metric] is None, sign * (row[self.metric] or 0)))
 
+    @property
+    def best(self) -> Record:
+        """The architecture with the best metric."""
+        return self.ranked[0]
 
-def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Bench:
-    """Read the examples once, so that what is wrong with them is said before anything is trained.
+    @property
+    def table(self) -> Path:
+        """The metric table of every architecture that the run directory has."""
+        return self.folder / TABLE
 
-    Raises:
-        DataError: examples, or a device, that cannot be used; a task without a metric; augmentations that spoil it.
-    """
-    spec = loaded.spec
-    space: Space = registry.create("space", spec.space)
-    task: Task = registry.create("task", spec.task)
-    if not isinstance(task, Trainable):
-        what = f"networks cannot be trained on task '{kind_of(spec.task)}'"
-        raise DataError(what, hint="use another: eproxyctl list tasks")
-    for name in spec.train.augment:
-        if name in task.spoilt_by:
-            left = [other for other in spec.train.augment if other not in task.spoilt_by]
-            raise DataError(
-                f"train.augment: {name} would spoil the targets of task '{kind_of(spec.task)}'",
-                hint=f"train.augment: [{', '.join(left)}]",
-            )
-    check_device(spec.device)
-    check_rank(spec, space, task)
-    context = TrainingContext(
-        sources,
-        tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
-        spec.space.model_dump_json(exclude={"architectures"}),
-        spec.task.model_dump_json(exclude={"table", "baselines"}),
-        spec.train.model_dump_json(exclude=set(WHICH)),
-        spec.seed,
-        spec.device,
-        spec.tf32,
-    )
-    trainee(context)
-    origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    return Bench(loaded, space, task, task.files(), context, tuple(sorted(origins, key=lambda origin: origin.name)))
-
-
-def identity(bench: Bench) -> dict[str, Any]:
-    """What makes two runs the same; which architectures and the metric table that may be there do not count."""
-    parts = {
-        "space": bench.spec.space.model_dump(mode="json", exclude={"architectures"}),
-        "task": bench.spec.task.model_dump(mode="json", exclude={"table", "baselines"}),
-        "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
-    }
-    return sections_identity(parts, bench.spec, bench.files, bench.origins)
-
-
-def choose(bench: Bench, named: Sequence[str]) -> list[str]:
-    """The architectures to train: those named, else some that differ in function, with `pick: spread` in structure too.
-
-    They come from the spec's list (keys, file or all), else from the space's own sample. Either way fewer are a prefix
-    of more.
-
-    Raises:
-        SpecError: a name that is no architecture.
-        UsageError: a space without traits, and `pick: spread`.
-    """
-    if named:
-        return list(dict.fromkeys(bench.space.parse(key) for key in named))
-    pool = listed(bench.loaded, bench.space)
-    keys = bench.space.sample(bench.spec.seed) if pool is None else pool
-    wanted = bench.spec.train.architectures
-    if bench.spec.train.pick == "spread":
-        return spread(bench.space, list(islice(keys, POOL) if pool is None else keys), wanted, bench.spec.seed)
-    return list(islice(_distinct(bench.space, keys), wanted))
-
-
-def _distinct(space: Space, keys: Iterable[str]) -> Iterator[str]:
-    """Keys of which no two are equal in function."""
-    seen: set[str] = set()
-    for key in keys:
-        canonical = space.canonical(key)
-        if canonical not in seen:
-            seen.add(canonical)
-            yield key
+    def summary(self) -> dict[str, Any]:
+        """Lowest, median and highest metric."""
+        values = sorted(row[self.metric] for row in self.rows if row[self.metric] is not None)
+        found = {"lowest": values[0], "median": statistics.median(values), "highest": values[-1]} if values else {}
+        empty = {"lowest": None, "median": None, "highest": None}
+        return {"spec": self.name, "metric": self.metric, "architectures": len(self.rows)} | (found or empty)
 
 
 def benchmark(
+    spec: Specification = None,
+    *,
+    architectures: Sequence[str] = (),
+    run: str | Path | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
+    save: bool = False,
+    progress: Listener | None = None,
+    **changes: Unpack[Changes],
+) -> Benchmark:
+    """Really train architectures on the task, and write their metric to table.csv in the run directory.
+
+    The same call continues where it stopped.
+
+    Args:
+        spec: a file, a mapping, or a loaded spec; None: the built-in quickstart.
+        architectures: those to train; none: as the spec says.
+        run: the run directory; None: `runs/<spec>/benchmark`.
+        workers: processes; 0: this one. None: one a core.
+        dask: a scheduler's address, or `local`.
+        save: keep the weights, as safetensors; needs workers that write to this machine.
+        progress: called with each event.
+        changes: of the spec, see `Changes`.
+
+    Raises:
+        EproxyError: whatever is wrong; a failed architecture is a row.
+    """
+    if save:
+        _check_save(dask)
+    bench = make_ready(requested(spec, changes or None))
+    folder = Path(run) if run else Path("runs") / bench.loaded.name / "benchmark"
+    keys = to_train(bench, architectures)
+    texts = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
+    count = default_count(bench.spec.device) if workers is None else workers
+    rows: list[TrainedRow] = []
+    with (
+        RunDirectory(folder, "benchmark", bench_identity(bench), texts, bench.origins, {GOAL: bench.task.metric_goal}),
+        pool(min(count, len(keys)), dask, bench.spec.device) as running,
+    ):
+        counter = Counter(f"training {bench.loaded.name}", len(keys), progress)
+        for row in trained(bench, keys, folder, running, save=save):
+            counter.advance()
+            rows.append(row)
+        records = table_records(bench.task.metric, folder)
+        files.write(folder / TABLE, csv_lines(records))
+    wanted = set(keys)
+    shown = [record for record in records if record["key"] in wanted]
+    notes = [*bench.loaded.notes, *_notes(rows)]
+    own = _is(bench.spec.task.table, folder / TABLE)
+    name, metric, goal = bench.loaded.name, bench.task.metric, bench.task.metric_goal
+    found = Benchmark(name, folder, metric, goal, shown, _failed(rows), own)
+    if architectures:
+        notes += _beside_others(bench, found)
+    return replace(found, notes=tuple(notes))
+
+
+def trained(
     bench: Bench, keys: Sequence[str], folder: Path, workers: Workers, *, save: bool = False
 ) -> Iterator[TrainedRow]:
-    """Train the keys that have no row yet; yield all rows in the order of `keys`. See `stream`.
+    """Train the keys that have no row yet; yield all rows in the order of `keys`.
 
-    With `save` each has its weights in a file, see `weights`; a row without them is trained again.
+    With `save` each has its weights in a file, see `weights_file`; a row without them is trained again.
     """
 
-    def job(key: str, lacking: Sequence[int]) -> TrainingJob:
-        return TrainingJob(key, str(weights(folder, key)) if save else None)
+    def job(key: str, lacking: Sequence[str]) -> TrainingJob:
+        return TrainingJob(key, str(weights_file(folder, key)) if save else None)
 
     def complete(row: TrainedRow) -> bool:
-        return not save or row.metric is None or weights(folder, row.key).exists()
+        return not save or row.metric is None or weights_file(folder, row.key).exists()
 
-    def results(jobs: Iterator[TrainingJob]) -> Iterator[tuple[Keyed, tuple[Outcome[TrainedRow], ...]]]:
+    def run(jobs: Iterator[TrainingJob]) -> Iterator[tuple[Keyed, tuple[Outcome[TrainedRow], ...]]]:
         return workers.results(bench.context, jobs)
 
-    for (row,) in stream(keys, ALONE, folder, job, results, TrainedRow.from_json, complete):
-        yield row
+    with Ledger(folder, TrainedRow.from_json, complete=complete) as ledger:
+        for (row,) in stream(ledger, keys, ALONE, job, run):
+            yield row
 
 
-def weights(folder: Path, key: str) -> Path:
+def weights_file(folder: Path, key: str) -> Path:
     """The file of an architecture's trained weights in a run directory."""
     return folder / "weights" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
 
 
-def records(bench: Bench, folder: Path) -> list[dict[str, Any]]:
+def table_records(metric: str, folder: Path) -> list[dict[str, Any]]:
     """Every row of a run directory as the metric table has it; `task.table.path` reads the file."""
     seconds = {line["key"]: line["seconds"] for line in files.lines(folder / TIMINGS)}
     return [
         {
             "key": row.key,
-            bench.task.metric: None if row.metric is None else float(f"{row.metric:.6g}"),
+            metric: None if row.metric is None else float(f"{row.metric:.6g}"),
             "loss": None if row.loss is None else round(row.loss, 6),
             "params": row.params,
             "macs": row.macs,
@@ -165,3 +182,65 @@ def records(bench: Bench, folder: Path) -> list[dict[str, Any]]:
         }
         for row in map(TrainedRow.from_json, files.lines(folder / ROWS))
     ]
+
+
+def _is(table: TableOptions | None, path: Path) -> bool:
+    return table is not None and Path(table.path).resolve() == path.resolve()
+
+
+def _check_save(dask: str | None) -> None:
+    if dask not in (None, "local"):
+        raise UsageError("--save writes files where networks are trained", hint="leave out --save, or use --dask local")
+    if find_spec("safetensors") is None:
+        raise UsageError("--save needs the package safetensors", hint="pip install 'eproxyctl[export]'")
+
+
+def _failed(rows: Iterable[TrainedRow]) -> int:
+    return sum(row.status == "failed" for row in rows)
+
+
+def _notes(rows: Sequence[TrainedRow]) -> Iterator[str]:
+    """Which rows have no metric, and why."""
+    diverged = sum(row.status == "diverged" for row in rows)
+    if diverged:
+        yield f"{diverged} architecture(s) diverged and have no metric; a lower train.learning_rate may help"
+    for row in [row for row in rows if row.status == "failed"][:3]:
+        yield f"{row.key} failed: {row.cause}" + (f"; {row.hint}" if row.hint else "")
+    if failed := _failed(rows):
+        yield f"{failed} architecture(s) failed; the same command tries them again"
+
+
+def _beside_others(bench: Bench, found: Benchmark) -> Iterator[str]:
+    """How the architectures that were named do beside those of the spec's metric table, if that is another."""
+    own, metric = bench.spec.task.table, found.metric
+    if own is None or own.metric not in (None, metric) or not Path(own.path).exists() or found.own_table:
+        return
+    try:
+        known = sorted(load(own, bench.space).metric.values())
+    except EproxyError:  # a table that a search would refuse is no reason to fail after the training
+        return
+    best = known[-1] if found.goal == "maximize" else known[0]
+    for record in found.rows:
+        if record[metric] is not None:
+            beside = f"{own.path} has median {statistics.median(known):g}, best {best:g}"
+            yield f"{metric} {record[metric]:g}; {beside}"
+
+
+def read_benchmark(folder: Path) -> Benchmark:
+    """A finished run of `benchmark` as it was kept. Raises RunError where it has not finished, or is damaged."""
+    try:
+        with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            metric = (reader.fieldnames or [])[1]
+            rows = [{name: _value(name, text) for name, text in row.items()} for row in reader]
+    except FileNotFoundError:
+        raise RunError(f"the run in {folder} has not finished", hint="run the same command again") from None
+    except (ValueError, IndexError):
+        raise RunError(f"{folder / TABLE} is damaged", hint="run the same command again") from None
+    failed = sum(row["status"] == "failed" for row in rows)
+    goal = str(((read_stamp(folder) or {}).get("stamp") or {}).get(GOAL, "maximize"))
+    return Benchmark(str(folder), folder, metric, goal, rows, failed, own_table=False)
+
+
+def _value(name: str, text: str) -> str | float | None:
+    return text if name in ("key", "status") else float(text) if text else None

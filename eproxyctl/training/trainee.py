@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eproxyctl import plugins
 from eproxyctl.contracts import Seed, Space, Trainable, derive
 from eproxyctl.runs.rows import Status
-from eproxyctl.scoring.worker import MEMORY, explain, parse_section
+from eproxyctl.scoring.worker import MEMORY, explain
 from eproxyctl.spec.models import TrainOptions
 from eproxyctl.workers.devices import settle
 from eproxyctl.workers.executors import Outcome
@@ -118,12 +118,11 @@ class Trainee:
 
         from eproxyctl.training import fit as training
 
-        settle(context.device, tf32=context.tf32)
         self._fit = training.fit
         self.context = context
         registry = plugins.load(context.sources)
-        self.space: Space = registry.create("space", parse_section(registry, "space", context.space))
-        self.task: Trainable = registry.create("task", parse_section(registry, "task", context.task))
+        self.space: Space = registry.create("space", registry.read("space", context.space))
+        self.task: Trainable = registry.create("task", registry.read("task", context.task))
         self.options = TrainOptions.model_validate_json(context.train)
         found = self.task.examples(context.seed, self.options.validation, self.options.images)
         values = {field.name: getattr(found, field.name) for field in fields(found)}
@@ -134,6 +133,7 @@ class Trainee:
         """Train one architecture, measure it, and save its weights where a file is named."""
         from eproxyctl.networks.size import count
 
+        settle(self.context.device, tf32=self.context.tf32)
         canonical, size = "", None
         try:
             canonical = self.space.canonical(key)

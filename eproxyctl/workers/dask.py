@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib.metadata import version
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.workers.executors import C, Job, R, Workers
@@ -42,7 +42,7 @@ class Cluster(Workers):
         super().__init__(count)
         self.address = address
         self._client: Client | None = None
-        self._sent: tuple[object, Luggage | DaskFuture[Luggage]] | None = None
+        self._sent: tuple[object, DaskFuture[tuple[Any, Luggage]]] | None = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -62,13 +62,13 @@ class Cluster(Workers):
         """
         client = self._client = self._client or self._connect()
         executor = client.get_executor(pure=False)
-        luggage = self._files(client, context)
+        sent = self._send(client, context)
         pending = iter(jobs)
         flying: dict[Future[R], Job[C, R]] = {}
         while True:
             room = max(1, 2 * sum(client.nthreads().values())) - len(flying)
             for job in islice(pending, max(0, room)):
-                flying[executor.submit(run_here, context, luggage, job)] = job
+                flying[executor.submit(run_here, sent, job)] = job
             if not flying:
                 return
             done, _ = wait(flying, timeout=IDLE_SECONDS, return_when=FIRST_COMPLETED)
@@ -77,13 +77,13 @@ class Cluster(Workers):
             for future in done:
                 yield self._result(flying.pop(future), future)
 
-    def _files(self, client: Client, context: C) -> Luggage | DaskFuture[Luggage]:
-        """To go with each job; data once, as the result of a task that runs again where the worker that has it died."""
+    def _send(self, client: Client, context: C) -> DaskFuture[tuple[C, Luggage]]:
+        """Once, as the result of a task, which runs again where the worker that has it died."""
         if self._sent is None or self._sent[0] != context:
-            luggage = pack(context, data=self.address != LOCAL)
+            packed = (context, pack(context, data=self.address != LOCAL))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sending large graph")
-                self._sent = context, client.submit(_held, luggage, pure=False) if luggage.size else luggage
+                self._sent = context, client.submit(_held, packed, pure=False)
         return self._sent[1]
 
     def _result(self, job: Job[C, R], future: Future[R]) -> tuple[Job[C, R], R]:
@@ -132,8 +132,8 @@ class Cluster(Workers):
                 )
 
 
-def _held(luggage: Luggage) -> Luggage:
-    return luggage
+def _held(packed: tuple[C, Luggage]) -> tuple[C, Luggage]:
+    return packed
 
 
 def _version() -> str:
@@ -141,13 +141,13 @@ def _version() -> str:
     return version("eproxyctl")
 
 
-def run_here(context: C, luggage: Luggage, job: Job[C, R]) -> R:
+def run_here(packed: tuple[C, Luggage], job: Job[C, R]) -> R:
     """The job on a worker, whatever thread it is in."""
     import torch
 
     torch.set_num_threads(1)  # counts for the calling thread only
     with _LOCK:  # what is read once is read by one thread
-        local: C = unpack(cast("Hashable", context), luggage)
+        local: C = unpack(*cast("tuple[Hashable, Luggage]", packed))
         job.prepare(local)
     return job.run(local)
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from eproxyctl.errors import DataError
+
 
 def settle(device: str, *, tf32: bool) -> None:
     """Make this process compute alike every time: one thread; on CUDA no algorithm that sums in no fixed order.
@@ -25,6 +27,18 @@ def settle(device: str, *, tf32: bool) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def check_device(device: str) -> None:
+    """Raises DataError where the device is not there."""
+    if device != "cpu":
+        import torch
+
+        index = int(device.partition(":")[2] or 0)
+        if index >= torch.cuda.device_count():
+            raise DataError(
+                f"no device {device}: torch sees {torch.cuda.device_count()} CUDA devices", hint="device: cpu"
+            )
 
 
 def visible() -> tuple[str, ...]:
@@ -50,12 +64,19 @@ def take(devices: Sequence[str], place: int) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As in a worker; the number of threads is put back."""
+    """As in a worker; the caller's number of threads is put back, and how torch computes on CUDA."""
     import torch
 
-    before = torch.get_num_threads()
+    threads, cudnn, matmul = torch.get_num_threads(), torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = flags
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,10 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from eproxyctl.plugins import Sources
-from eproxyctl.workers.devices import take
+from eproxyctl.workers.devices import one_thread, take
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -63,8 +63,17 @@ class Job(Protocol[C_contra, R_co]):
         """What is found where it killed every process it was tried in."""
 
 
-def _run(context: C, job: Job[C, R]) -> R:
-    return job.run(context)
+class _Here(Generic[C]):
+    """What a worker process was given at its start: the context of its run, sent once and not with each job."""
+
+    context: C
+
+
+_HERE: _Here[Any] = _Here()
+
+
+def _run(job: Job[Any, R]) -> R:
+    return job.run(_HERE.context)
 
 
 class Workers:
@@ -79,6 +88,7 @@ class Workers:
         self.count = count
         self._devices = tuple(devices)
         self._pool: Executor | None = None
+        self._context: object = None
 
     def __enter__(self) -> Workers:
         return self
@@ -91,8 +101,7 @@ class Workers:
     def results(self, context: C, jobs: Iterable[Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
         """(job, what it found) in the order they finish; at most 2 × count are in flight."""
         if self.count == 0:
-            for job in jobs:
-                yield job, job.run(context)
+            yield from self._here(context, jobs)
             return
         pending = iter(jobs)
         flying: dict[Future[R], Job[C, R]] = {}
@@ -109,6 +118,14 @@ class Workers:
             for future in done:
                 yield flying.pop(future), future.result()
 
+    @staticmethod
+    def _here(context: C, jobs: Iterable[Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
+        """One thread while a job runs, as in a worker; between jobs, and afterwards, as many as the caller had."""
+        for job in jobs:
+            with one_thread():
+                found = job.run(context)
+            yield job, found
+
     def _after_death(self, context: C, flying: dict[Future[R], Job[C, R]]) -> Iterator[tuple[Job[C, R], R]]:
         wait(flying)
         self._close()
@@ -123,16 +140,19 @@ class Workers:
                 yield job, job.died("the worker process died, twice")
 
     def _submit(self, context: C, job: Job[C, R]) -> Future[R]:
+        if self._pool is not None and self._context != context:
+            self._close()
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
+            self._context = context
             self._pool = ProcessPoolExecutor(
                 self.count,
                 mp_context=spawn,
                 initializer=_initialise,
-                initargs=(self._devices, spawn.Value("i", 0)),
+                initargs=(self._devices, spawn.Value("i", 0), context),
             )
         try:
-            return self._pool.submit(_run, context, job)
+            return self._pool.submit(_run, job)
         except BrokenProcessPool as error:
             failed: Future[R] = Future()
             failed.set_exception(error)
@@ -144,8 +164,9 @@ class Workers:
             self._pool = None
 
 
-def _initialise(devices: Sequence[str], started: Synchronized[int]) -> None:
+def _initialise(devices: Sequence[str], started: Synchronized[int], context: Any) -> None:
     """A worker leaves Ctrl-C to its parent, uses one thread and one device, and ends when its parent is gone."""
+    _HERE.context = context
     with started.get_lock():
         take(devices, started.value)
         started.value += 1

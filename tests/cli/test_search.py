@@ -131,7 +131,7 @@ def test_limits_are_kept_before_anything_is_scored(tiny: Path, cli: Cli) -> None
 
 def test_latency_is_measured_once_and_kept(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here a pass takes a millisecond for each 3×3 convolution of the canonical key."""
-    from eproxyctl.search.latency import Latencies
+    from eproxyctl.searching.latency import Latencies
 
     measured: list[str] = []
 
@@ -160,7 +160,7 @@ def test_latency_is_measured_once_and_kept(tiny: Path, cli: Cli, monkeypatch: py
 
 @pytest.mark.slow  # a thousand architectures are drawn before it is given up
 def test_a_latency_that_none_has(tiny: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eproxyctl.search.latency import Latencies
+    from eproxyctl.searching.latency import Latencies
 
     monkeypatch.setattr(Latencies, "_measure", lambda self, key: 99.0)
     none = cli("search", tiny, *CHEAP, "--set", "search.limits.latency=2")
@@ -169,7 +169,7 @@ def test_a_latency_that_none_has(tiny: Path, cli: Cli, monkeypatch: pytest.Monke
 
 
 def test_latency_is_that_of_the_pruned_network_in_milliseconds(tmp_path: Path) -> None:
-    from eproxyctl.search.latency import Latencies
+    from eproxyctl.searching.latency import Latencies
 
     space = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 8, "cells": 1}))
     latencies = Latencies(space, (3, 16, 16), 10, "cpu", tmp_path)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from eproxyctl.contracts import Choice
 from eproxyctl.errors import InvalidArchitecture, RunError
 from eproxyctl.scoring.plan import Plan
-from eproxyctl.search.latency import Latencies
+from eproxyctl.searching.latency import Latencies
 from eproxyctl.studies.study import Asked, Finished, Values
 
 LISTED = "key"

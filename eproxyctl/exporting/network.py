@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 import sys
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from eproxyctl.contracts import Seed, Space, Task, Trainable
-from eproxyctl.errors import DataError, RunError, UsageError
-from eproxyctl.registry import Registry
-from eproxyctl.runs import directory as rundir
+from eproxyctl.errors import DataError
+from eproxyctl.exporting.weights import Weights, numbers, require
 from eproxyctl.runs import files
-from eproxyctl.scoring.worker import parse_section
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 Format = Literal["python", "pt2", "onnx"]
@@ -61,59 +56,9 @@ class Subject:
         return self.task.model(network) if isinstance(self.task, Trainable) else as_module(network)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Trained weights by parameter, and what their file says of them."""
-
-    values: dict[str, torch.Tensor]
-    metadata: dict[str, str]
-
-
-def read_run(folder: Path, registry: Registry) -> tuple[Subject, list[str]]:
-    """The best architecture of a search, and the keys of its top list.
-
-    Raises:
-        RunError: no run of `search`, or one that is not finished.
-    """
-    stamp = rundir.read_stamp(folder)
-    if stamp is None or stamp.get("command") != "search":
-        raise RunError(
-            f"{folder} is no run of `eproxyctl search`", hint="name a run of search, or --spec SPEC --architecture KEY"
-        )
-    try:
-        result = json.loads((folder / "result.json").read_text("utf-8"))
-        network, keys = result["network"], [str(record["key"]) for record in result["top"]]
-        space = registry.create("space", parse_section(registry, "space", json.dumps(network["space"])))
-        section = network.get("task")
-        task = registry.create("task", parse_section(registry, "task", json.dumps(section))) if section else None
-        return Subject(space, keys[0], tuple(network["shape"]), network["outputs"], network["seed"], task), keys
-    except (OSError, ValueError, KeyError, IndexError):
-        raise RunError(f"{folder} has no top list yet", hint="run the same `eproxyctl search` to its end") from None
-
-
-def read_weights(path: Path) -> Weights:
-    """Weights from a safetensors file.
-
-    Raises:
-        DataError: no such file, or another format.
-    """
-    require("safetensors", "--weights")
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return Weights({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"cannot read weights from {path}: {error}") from None
-
-
-def require(package: str, wanted: str) -> None:
-    """Raises UsageError where an optional package is not there."""
-    if find_spec(package) is None:
-        raise UsageError(f"{wanted} needs the package {package}", hint="pip install 'eproxyctl[export]'")
-
-
-def export(subject: Subject, folder: Path, name: str, format: Format, weights: Weights | None = None) -> list[Path]:
+def write_network(
+    subject: Subject, folder: Path, name: str, format: Format, weights: Weights | None = None
+) -> list[Path]:
     """Write the network; what was written is read back and gives the same outputs.
 
     Args:
@@ -126,23 +71,23 @@ def export(subject: Subject, folder: Path, name: str, format: Format, weights: W
     """
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    network = build(subject, weights)
+    network = build_network(subject, weights)
     path = folder / f"{name}{SUFFIX[format]}"
     text = _source(subject, name, weights)
     if format != "python":
         with TemporaryDirectory() as temporary:
             file = Path(temporary, "network.py")
             file.write_text(text, "utf-8")
-            written = _checked(load(file), network, subject)
+            written = _checked(load_written(file), network, subject)
         with files.explained(path):
             (_pt2 if format == "pt2" else _onnx)(written, subject.shape, path)
         return [path]
     files.write(path, text)
-    _checked(load(path), network, subject)
+    _checked(load_written(path), network, subject)
     return [path, *([_save(path.with_suffix(".safetensors"), subject, weights)] if weights else [])]
 
 
-def build(subject: Subject, weights: Weights | None = None) -> nn.Module:
+def build_network(subject: Subject, weights: Weights | None = None) -> nn.Module:
     """Our network in evaluation mode, with these weights or with those drawn from the seed.
 
     Raises:
@@ -166,7 +111,7 @@ def build(subject: Subject, weights: Weights | None = None) -> nn.Module:
     return network.eval()
 
 
-def load(path: Path) -> nn.Module:
+def load_written(path: Path) -> nn.Module:
     """The network that a written file defines."""
     spec = importlib.util.spec_from_file_location(f"_exported_{path.stem}", path)
     assert spec is not None
@@ -203,13 +148,13 @@ def _source(subject: Subject, name: str, weights: Weights | None) -> str:
     ]
     if weights:
         lines.append(WEIGHTS.format(file=f"{name}.safetensors").rstrip())
-        if "mean" in weights.metadata and "std" in weights.metadata:
-            mean, std = weights.metadata["mean"], weights.metadata["std"]
-            normal = f"mean {mean}, std {std}"
+        mean, std = numbers(weights.metadata, "mean"), numbers(weights.metadata, "std")
+        if mean and std:
+            normal = f"mean {list(mean)}, std {list(std)}"
             lines += ["", "Inputs are as stored (pixels 0 to 255), then (input - mean) / std a channel:", normal]
-        if "target_mean" in weights.metadata:
-            mean, std = weights.metadata["target_mean"], weights.metadata["target_std"]
-            lines += ["", f"A value is output * {std} + {mean}."]
+        mean, std = numbers(weights.metadata, "target_mean"), numbers(weights.metadata, "target_std")
+        if mean and std:
+            lines += ["", f"A value is output * {std[0]} + {mean[0]}."]
     try:
         return source(network, shape, "\n".join(lines) + "\n")
     except Unsupported as error:

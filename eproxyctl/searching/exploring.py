@@ -15,14 +15,12 @@ from eproxyctl.contracts import Goal
 from eproxyctl.errors import SpecError, UsageError
 from eproxyctl.runs.rows import Row
 from eproxyctl.scoring.plan import Plan
-from eproxyctl.search.evaluator import Evaluator, scored_alone
-from eproxyctl.search.latency import Latencies
-from eproxyctl.search.proposals import Listing, Proposals
+from eproxyctl.searching.evaluation import SearchedRows
+from eproxyctl.searching.latency import Latencies
+from eproxyctl.searching.proposals import Listing, Proposals
 from eproxyctl.spec.models import Cost
 from eproxyctl.studies.shared import Store
 from eproxyctl.studies.study import Asked, DiscreteStudy, Terms, Values
-
-__all__ = ["Evaluator", "Found", "best_first", "cost", "explore", "front", "scored_alone"]
 
 UNITS = {"params": "params", "macs": "macs", "latency": "ms"}
 EXHAUSTED = "exhausted: 100 draws in a row repeated an architecture, or 1,000 made none within the limits"
@@ -31,7 +29,7 @@ SPREAD = "use --dask to spread it over many hosts"
 
 
 @dataclass(frozen=True)
-class Found:
+class Explored:
     """What a search came to.
 
     Attributes:
@@ -43,7 +41,7 @@ class Found:
     ended: str = ""
 
 
-def explore(plan: Plan, evaluator: Evaluator, latencies: Latencies, store: Store, name: str) -> Found:
+def explore(plan: Plan, rows: SearchedRows, latencies: Latencies, store: Store, name: str) -> Explored:
     """Search until the spec's total of evaluations, the end of its time, or that of the space.
 
     Args:
@@ -59,8 +57,8 @@ def explore(plan: Plan, evaluator: Evaluator, latencies: Latencies, store: Store
     against = options.against
 
     def evaluate(asked: Sequence[Asked]) -> Values:
-        rows = evaluator.score([proposals.key(one.choices) for one in asked])
-        return [(evaluator.value(row), *([cost(row, against, latencies)] if against else [])) for row in rows]
+        scored = rows.score([proposals.key(one.choices) for one in asked])
+        return [(rows.value(row), *([cost_of(row, against, latencies)] if against else [])) for row in scored]
 
     deadline = time.monotonic() + 60 * (options.minutes or math.inf)
     source: DiscreteStudy | Listing
@@ -80,8 +78,8 @@ def explore(plan: Plan, evaluator: Evaluator, latencies: Latencies, store: Store
     finished = source.finished()[: options.evaluations]
     if not finished:
         raise SpecError(_none_within(proposals), hint="raise search.limits")
-    rows = tuple(evaluator.row(one.point, proposals.key(one.choices)) for one in finished)
-    return Found(rows, "" if len(rows) == options.evaluations else TIME if late else EXHAUSTED)
+    found = tuple(rows.row(one.point, proposals.key(one.choices)) for one in finished)
+    return Explored(found, "" if len(found) == options.evaluations else TIME if late else EXHAUSTED)
 
 
 def _study(plan: Plan, proposals: Proposals, store: Store, name: str) -> DiscreteStudy:
@@ -114,7 +112,7 @@ def _none_within(proposals: Proposals) -> str:
     return "no architecture that was drawn is within search.limits" + (f"; the smallest have {least}" if least else "")
 
 
-def cost(row: Row, name: Cost, latencies: Latencies) -> float:
+def cost_of(row: Row, name: Cost, latencies: Latencies) -> float:
     """Parameters, multiply-adds or milliseconds of an architecture; ∞ for one that failed."""
     if name == "latency":
         return math.inf if row.status == "failed" else latencies.of(row.key)
@@ -122,12 +120,12 @@ def cost(row: Row, name: Cost, latencies: Latencies) -> float:
     return math.inf if size is None else float(size)
 
 
-def best_first(rows: Sequence[Row], value: Callable[[Row], float]) -> list[Row]:
+def ranked_rows(rows: Sequence[Row], value: Callable[[Row], float]) -> list[Row]:
     """The highest score first, the earlier of equals; failed ones last."""
     return sorted(rows, key=lambda row: (row.status == "failed", -value(row)))
 
 
-def front(rows: Sequence[Row], value: Callable[[Row], float], cost: Callable[[Row], float]) -> list[Row]:
+def best_at_every_cost(rows: Sequence[Row], value: Callable[[Row], float], cost: Callable[[Row], float]) -> list[Row]:
     """Those that no other beats in score at no higher cost, the highest score first."""
     kept: list[Row] = []
     for row in sorted(rows, key=lambda row: (cost(row), -value(row))):
