@@ -10,12 +10,12 @@ from typing import cast
 import pytest
 
 from eproxyctl.proxies.eproxy import EproxyProxy
-from eproxyctl.runs.ledger import Rows
+from eproxyctl.runs.ledger import POINT, Ledger, stream
 from eproxyctl.runs.rows import Row
-from eproxyctl.scoring.columns import digest, section
 from eproxyctl.scoring.equals import Shared
 from eproxyctl.scoring.pace import Pace
-from eproxyctl.scoring.worker import Context, Job
+from eproxyctl.scoring.settings import Settings
+from eproxyctl.scoring.worker import Context, ScoringJob
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.workers.executors import Outcome, Workers
 
@@ -35,7 +35,9 @@ class Clocked(Workers):
         self.now = 100.0
         self.iterations = iterations
 
-    def results(self, context: object, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Outcome[Row], ...]]]:  # type: ignore[override]
+    def results(
+        self, context: object, jobs: Iterable[ScoringJob]
+    ) -> Iterator[tuple[ScoringJob, tuple[Outcome[Row], ...]]]:  # type: ignore[override]
         for i, job in enumerate(jobs):
             known, fresh = job.equals[0], i in FRESH
             seconds = TAKEN_OVER if known else 0.2 + sum(job.key.count(name) * each for name, each in SECONDS.items())
@@ -48,16 +50,19 @@ class Clocked(Workers):
 
 def told(keys: Sequence[str], folder: Path, iterations: int = 1) -> list[tuple[float, float | None]]:
     """(clock, seconds left as told) after each row."""
-    text = section(PROXY.options)
-    points = [{"proxy": "eproxy", "point": digest(text)}]
+    settings = Settings.of(PROXY.options)
+    abouts = [{"proxy": "eproxy", POINT: settings.digest}]
     workers = Clocked(iterations)
     pace = Pace(lambda: workers.now)
     found = []
-    with Rows(folder, keys, points, Row.from_json) as rows:
-        shared = Shared(SPACE, [PROXY], {digest(text): text}, rows, pace)
+    with Ledger(folder, Row.from_json) as ledger:
+        shared = Shared(SPACE, [PROXY], keys, ledger, pace)
         context = cast("Context", None)
-        for row in rows.run(
-            lambda key, lacking: Job(key, (text,)),
+        for row in stream(
+            ledger,
+            keys,
+            abouts,
+            lambda key, lacking: ScoringJob(key, (settings.text,)),
             lambda jobs: shared.results(workers, context, jobs),
             shared.order(),
         ):

@@ -17,7 +17,7 @@ from conftest import Cli
 from distributed import KilledWorker
 
 from eproxyctl.plugins import Sources
-from eproxyctl.scoring.worker import Job
+from eproxyctl.scoring.worker import ScoringJob
 from eproxyctl.training.trainee import TrainingContext
 from eproxyctl.workers import dask as cluster
 from eproxyctl.workers.dask import Cluster
@@ -145,7 +145,7 @@ def test_plugins_are_sent_and_a_dead_worker_costs_a_retry(tiny: Path, cli: Cli, 
 def test_what_every_worker_died_of_is_a_failed_row() -> None:
     future: Future[Any] = Future()
     future.set_exception(KilledWorker("task", None, 3))
-    job, (outcome,) = Cluster("tcp://127.0.0.1:1", 1)._result(Job("key", ("{}",)), future)
+    job, (outcome,) = Cluster("tcp://127.0.0.1:1", 1)._result(ScoringJob("key", ("{}",)), future)
     assert (job.key, outcome.row.status) == ("key", "failed")
     assert "died" in outcome.row.cause
 
