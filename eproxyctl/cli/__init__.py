@@ -52,12 +52,12 @@ def about(
 
 
 app.command("init")(init.init)
-app.command("benchmark")(benchmark.benchmark)
-app.command("score")(score.score)
-app.command("dps")(dps.dps)
-app.command("compare")(compare.compare)
-app.command("search")(search.search)
-app.command("export")(export.export)
+app.command("benchmark")(benchmark.benchmark_command)
+app.command("score")(score.score_command)
+app.command("dps")(dps.dps_command)
+app.command("compare")(compare.compare_command)
+app.command("search")(search.search_command)
+app.command("export")(export.export_command)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)

@@ -21,7 +21,7 @@ ENOUGH = 3
 """Architectures that dps needs at least."""
 
 
-def benchmark(
+def benchmark_command(
     specs: common.Specs = None,
     architectures: Annotated[
         int | None, typer.Option("--architectures", "-n", min=1, help="How many to train.", show_default="20")
@@ -64,15 +64,15 @@ def benchmark(
     paths = common.spec_paths(specs)
     if len(paths) > 1 and (run or architecture):
         raise UsageError(f"{'--run' if run else '--architecture'} is for one spec, and there are several")
-    chosen = output.choose(format, out)
+    chosen = output.chosen_format(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
         request = flags.load(path)
-        from eproxyctl.training.run import benchmark as run_benchmark
+        from eproxyctl.training.run import benchmark
 
         with bars() as progress:
-            found = run_benchmark(
+            found = benchmark(
                 request,
                 architectures=architecture or (),
                 run=run,
@@ -85,12 +85,12 @@ def benchmark(
         common.say_notes(found.notes)
         if len(paths) == 1:
             shown = found.ranked if chosen is Format.table else found.rows
-            output.write(shown, chosen, out, title=str(found))
+            output.write_records(shown, chosen, out, title=str(found))
         summary.append(found.summary())
         say(f"table: {found.table}", always=False)
         say(f"next: {_next(request.spec, (path, *flags.carried), found, save=save)}", always=False)
     if len(paths) > 1:
-        output.write(summary, chosen, out, title="Metric by spec")
+        output.write_records(summary, chosen, out, title="Metric by spec")
     if failed:
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say
 
 
-def compare(
+def compare_command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories of `eproxyctl score`.")],
     statistic: Annotated[str, typer.Option("--statistic", help="What to compare by.")] = "spearman",
     seed: Annotated[int, typer.Option("--seed", envvar="EPROXYCTL_SEED", help="Of the bootstrap.")] = 0,
@@ -26,11 +26,11 @@ def compare(
 
     Example: eproxyctl compare runs/spec/score runs/spec/tuned
     """
-    chosen = output.choose(format, out)
-    from eproxyctl.scoring.compare import compare as compare_runs
+    chosen = output.chosen_format(format, out)
+    from eproxyctl.scoring.compare import compare
 
-    found = compare_runs(runs, statistic, seed)
-    output.write(found.rows, chosen, out, title=found.title)
+    found = compare(runs, statistic, seed)
+    output.write_records(found.rows, chosen, out, title=found.title)
     if found.left_out:
         say(f"{found.left_out} architecture(s) are left out: not in every run, or equal to one a proxy was tuned on")
     tied = [rival.name for rival in found.rivals[1:] if rival.tied]

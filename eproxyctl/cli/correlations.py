@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from eproxyctl.scoring.statistics import Correlation
 
 
-def correlation_record(c: Correlation) -> dict[str, Any]:
-    """See `scoring.records.correlation_record`; loaded when it is needed."""
-    from eproxyctl.scoring import records
-
-    return records.correlation_record(c)
-
-
 TITLE = "Correlations with the metric, 95 % intervals"
 
 
@@ -49,8 +42,10 @@ def with_means(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def summary(found: Scores) -> list[dict[str, Any]]:
+def scores_summary(found: Scores) -> list[dict[str, Any]]:
     """Records for a summary of several specs."""
+    from eproxyctl.scoring.records import correlation_record
+
     each = found.milliseconds
     return [
         {"spec": found.name, **correlation_record(c), "ms": each.get(found.columns.get(c.column, ""))}

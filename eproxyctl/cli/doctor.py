@@ -27,7 +27,7 @@ def doctor(
 
     Example: eproxyctl doctor --no-measure
     """
-    chosen = output.choose(format, out)
+    chosen = output.chosen_format(format, out)
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
     from eproxyctl.doctor import installation as engine
 
@@ -35,4 +35,4 @@ def doctor(
     if measure:
         say("measuring, about ten seconds", style="dim", always=False)
         found += engine.measured(registry)
-    output.write([asdict(fact) for fact in found], chosen, out)
+    output.write_records([asdict(fact) for fact in found], chosen, out)

@@ -12,7 +12,7 @@ from eproxyctl.cli.progress import bars
 from eproxyctl.errors import UsageError
 
 
-def dps(
+def dps_command(
     specs: common.Specs = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Settings tried in total.", show_default="200")
@@ -45,7 +45,7 @@ def dps(
     if run and len(paths) > 1:
         raise UsageError("--run names one directory, and there are several specs")
     flags = flags.overriding("--trials", "dps.trials", trials).overriding("--pick", "dps.pick", pick)
-    chosen = output.choose(format, out)
+    chosen = output.chosen_format(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
@@ -58,7 +58,7 @@ def dps(
             )
         failed += found.failed
         if len(paths) == 1:
-            output.write(found.rows, chosen, out, title=found.title)
+            output.write_records(found.rows, chosen, out, title=found.title)
         summary += [{"spec": found.name, **record} for record in found.rows]
         common.say_notes(found.notes)
         use = (path, *flags.carried, "--set", f"proxy={found.proxy}")
@@ -68,7 +68,7 @@ def dps(
         say(f"or, to rank given architectures: {rank}", always=False)
     if len(paths) > 1:
         title = "Held-out correlation by spec"
-        output.write(tuning_summary.summary(summary), chosen, out, title=title)
+        output.write_records(tuning_summary.tunings_summary(summary), chosen, out, title=title)
     if failed:
         say(f"{failed} row(s) failed and ranked last; rows.jsonl in the run directory says why", style="yellow")
         raise typer.Exit(1)

@@ -20,7 +20,7 @@ class ExportFormat(StrEnum):
     onnx = "onnx"
 
 
-def export(
+def export_command(
     run: Annotated[Optional[Path], typer.Argument(help="A run directory of search.", show_default=False)] = None,  # noqa: UP045
     top: Annotated[int, typer.Option("--top", min=1, help="How many of the top list.")] = 1,
     architecture: Annotated[
@@ -55,9 +55,9 @@ def export(
     Example: eproxyctl export runs/spec/search --top 1
     """
     flags = common.flags(sets, None, None, data, plugin_folders, no_plugins)
-    from eproxyctl.exporting.run import export as run_export
+    from eproxyctl.exporting.run import export
 
-    written = run_export(
+    written = export(
         run,
         spec=flags.load(spec) if spec else None,
         architecture=architecture,

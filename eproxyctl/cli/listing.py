@@ -47,7 +47,7 @@ def list_kinds(
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
     sections = SECTIONS if what is What.all else (PLURAL[what.value],)
     records = [_summary(entry) for section in sections for entry in registry.of(section)]
-    output.write(records, output.choose(format, None))
+    output.write_records(records, output.chosen_format(format, None))
 
 
 def _summary(entry: Entry) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Format(StrEnum):
 SUFFIXES = {".csv": Format.csv, ".json": Format.json, ".jsonl": Format.jsonl, ".txt": Format.table}
 
 
-def choose(format: Format | None, output: Path | None) -> Format:
+def chosen_format(format: Format | None, output: Path | None) -> Format:
     """The format asked for, else that of the file's suffix, else a table on a terminal and CSV in a pipe."""
     if format is not None:
         return format
@@ -43,7 +43,7 @@ def choose(format: Format | None, output: Path | None) -> Format:
     return Format.table if sys.stdout.isatty() else Format.csv
 
 
-def write(records: Sequence[Record], format: Format, output: Path | None = None, *, title: str = "") -> None:
+def write_records(records: Sequence[Record], format: Format, output: Path | None = None, *, title: str = "") -> None:
     """All records at once."""
     emit(text(records, format, title, color=output is None and sys.stdout.isatty()), output)
 
@@ -54,10 +54,10 @@ def text(records: Sequence[Record], format: Format, title: str = "", *, color: b
         return table(records, title, color=color)
     if format is Format.json:
         return json.dumps([plain(record) for record in records], indent=2) + "\n"
-    return "".join(lines(records, format))
+    return "".join(record_lines(records, format))
 
 
-def lines(records: Iterable[Record], format: Format) -> Iterator[str]:
+def record_lines(records: Iterable[Record], format: Format) -> Iterator[str]:
     """Records as CSV or JSON lines, one after the other."""
     return json_lines(records) if format is Format.jsonl else csv_lines(records)
 
@@ -68,7 +68,7 @@ def streaming(format: Format) -> Callable[[Record], None]:
 
     def show(record: Record) -> None:
         nonlocal first
-        pieces = list(lines([record], format))
+        pieces = list(record_lines([record], format))
         sys.stdout.write(pieces[0] if first or format is Format.jsonl else _without_header(pieces[0]))
         sys.stdout.flush()
         first = False

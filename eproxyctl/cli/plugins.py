@@ -48,7 +48,7 @@ def list_plugins(
         records.append(_record(origin.name, broken.where, "broken", broken.cause, origin.sha256))
     if not records:
         say("no plugins found; `eproxyctl plugins new task NAME` writes one", always=False)
-    output.write(records, output.choose(format, None))
+    output.write_records(records, output.chosen_format(format, None))
 
 
 def _record(name: str, origin: str, status: str, defines: str, sha256: str) -> dict[str, Any]:

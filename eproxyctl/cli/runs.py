@@ -26,7 +26,7 @@ def list_runs(context: typer.Context, root: Root = Path("runs"), format: common.
     records = [_record(path.parent) for path in sorted(root.rglob("run.json"))]
     if not records:
         say(f"no runs in {root}", always=False)
-    output.write(records, output.choose(format, None))
+    output.write_records(records, output.chosen_format(format, None))
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eproxyctl.spec.request import Request
 
 
-def score(
+def score_command(
     specs: common.Specs = None,
     run: common.Run = None,
     workers: common.WorkersFlag = None,
@@ -47,7 +47,7 @@ def score(
     paths = common.spec_paths(specs)
     if run and len(paths) > 1:
         raise UsageError("--run names one directory, and there are several specs")
-    chosen = output.choose(format, out)
+    chosen = output.chosen_format(format, out)
     several = len(paths) > 1
     summary: list[dict[str, Any]] = []
     failed = 0
@@ -56,20 +56,20 @@ def score(
         if dry_run:
             _estimate(request, workers)
             continue
-        from eproxyctl.scoring.run import score as run_score
+        from eproxyctl.scoring.run import score
 
         streams = not several and out is None and chosen in (Format.csv, Format.jsonl)
         on_row = output.streaming(chosen) if streams else None
         with bars() as progress:
-            found = run_score(request, run=run, workers=workers, dask=dask, progress=progress, on_row=on_row)
+            found = score(request, run=run, workers=workers, dask=dask, progress=progress, on_row=on_row)
         common.say_notes(found.notes)
         failed += found.failed
         if several:
-            summary += correlations.summary(found)
+            summary += correlations.scores_summary(found)
         else:
             _report(found, chosen, out, top)
     if several and not dry_run:
-        output.write(correlations.with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
+        output.write_records(correlations.with_means(summary), chosen, out, title="Spearman by spec, 95 % intervals")
     if failed:
         say(f"{failed} architecture(s) failed; their rows say why", style="yellow")
         raise typer.Exit(1)
@@ -79,7 +79,9 @@ def _report(found: Scores, chosen: Format, out: Path | None, top: int) -> None:
     """Write rows, where they were not streamed, and correlations."""
     measured = found.correlations
     if chosen is Format.json:
-        rest = {"correlations": [plain(correlations.correlation_record(c)) for c in measured]}
+        from eproxyctl.scoring.records import correlation_record
+
+        rest = {"correlations": [plain(correlation_record(c)) for c in measured]}
         output.emit(output.document("rows", found.records(), rest), out)
     elif chosen is Format.table:
         text = _table(found, top)
@@ -89,7 +91,7 @@ def _report(found: Scores, chosen: Format, out: Path | None, top: int) -> None:
         say(f"all rows: {found.folder}", always=False)
     else:
         if out is not None:
-            output.emit(output.lines(found.records(), chosen), out)
+            output.emit(output.record_lines(found.records(), chosen), out)
         if measured:
             say(output.table(correlations.by_column(measured), correlations.TITLE).rstrip(), always=False)
 

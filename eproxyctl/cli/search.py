@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eproxyctl.spec.request import Request
 
 
-def search(
+def search_command(
     specs: common.Specs = None,
     evaluations: Annotated[
         int | None,
@@ -53,22 +53,22 @@ def search(
     paths = common.spec_paths(specs)
     if len(paths) > 1 and run:
         raise UsageError("--run names one directory, and there are several specs")
-    chosen = output.choose(format, out)
+    chosen = output.chosen_format(format, out)
     summary: list[dict[str, Any]] = []
     failed = 0
     for path in paths:
         request = flags.load(path)
-        from eproxyctl.searching.run import search as run_search
+        from eproxyctl.searching.run import search
 
         with bars() as progress:
-            found = run_search(request, run=run, workers=workers, dask=dask, storage=storage, progress=progress)
+            found = search(request, run=run, workers=workers, dask=dask, storage=storage, progress=progress)
         if len(paths) == 1:
-            output.write(found.rows[:top], chosen, out, title=found.title)
+            output.write_records(found.rows[:top], chosen, out, title=found.title)
         summary += [{"spec": found.name, **record} for record in found.rows[:1]]
         _say_more(request, (path, *flags.carried), found)
         failed += found.failed
     if len(paths) > 1:
-        output.write(summary, chosen, out, title="The best of each spec")
+        output.write_records(summary, chosen, out, title="The best of each spec")
     if failed:
         say("some architectures failed; rows.jsonl in the run directory says why", style="yellow")
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import Any
 HELD_OUT = ("held_out", "held_out_low", "held_out_high")
 
 
-def summary(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def tunings_summary(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """One line a spec: the result and the baselines, held out, with their intervals; then the means of all."""
     specs = list(dict.fromkeys(r["spec"] for r in records))
     lines: list[dict[str, Any]] = []

@@ -30,7 +30,7 @@ def fitness(objective: str) -> Judge:
 
     def judge(scores: Floats, metric: Floats) -> Floats:
         if objective == "spearman":
-            values = correlations(scores, np.broadcast_to(metric, scores.shape))
+            values = row_correlations(scores, np.broadcast_to(metric, scores.shape))
         else:
             values = np.array([compute(row, metric) for row in scores], dtype=np.float64)
         return np.where(np.isfinite(values), values, UNDEFINED)
@@ -38,7 +38,7 @@ def fitness(objective: str) -> Judge:
     return judge
 
 
-def correlations(x: Floats, y: Floats) -> Floats:
+def row_correlations(x: Floats, y: Floats) -> Floats:
     """[r] Spearman's ρ of the rows of two [r, n] arrays; NaN where one side is constant."""
     from scipy import stats
 
@@ -55,7 +55,7 @@ def lower_quantile(scores: Floats, metric: Floats) -> float:
     if np.ptp(scores) == 0 or np.ptp(metric) == 0:
         return float("nan")
     drawn = np.random.default_rng(n).integers(n, size=(RESAMPLES, n))
-    values = correlations(scores[drawn], metric[drawn])
+    values = row_correlations(scores[drawn], metric[drawn])
     defined = values[np.isfinite(values)]
     return float(np.quantile(defined, LOWER)) if len(defined) else float("nan")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
@@ -24,14 +24,14 @@ from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
-from eproxyctl.scoring.labelling import Split, split
+from eproxyctl.scoring.labelling import Split, split_table
 from eproxyctl.scoring.plan import Plan, identity, prepare
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.spec.resolved import resolved
 from eproxyctl.studies.shared import SharedStudy, Store
 from eproxyctl.studies.storage import storage_stamp
 from eproxyctl.studies.study import DiscreteStudy, Finished, Terms
-from eproxyctl.workers.pool import default_count, pool
+from eproxyctl.workers.pool import default_count, make_workers
 
 RESULT, TRIALS = "result.json", "trials.csv"
 
@@ -106,41 +106,55 @@ def tune(
     if plan.spec.dps.prune and finalists > KEPT:
         raise UsageError(f"with dps.prune only the best {KEPT} are known: --finalists {finalists} is too many")
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "dps"
-    parts = split(plan)
-    own = plan.spec.dps.model_dump(exclude={"trials", "held_out", "seeds"}, mode="json")
-    names = identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
+    parts = split_table(plan)
+    names = _identity(plan)
     texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     count = default_count(plan.spec.device) if workers is None else workers
-    rows = _rows(plan, parts, finalists)
+    total = _rows(plan, parts, finalists)
     with (
         RunDirectory(folder, "dps", names, texts, plan.origins, storage_stamp(storage)),
-        pool(min(count, len(parts.training)), dask, plan.spec.device) as running,
+        make_workers(min(count, len(parts.training)), dask, plan.spec.device) as running,
         Ledger(folder, Row.from_json) as ledger,
     ):
-        counter = Counter(f"dps {plan.loaded.name}", rows, progress)
-        counter.advance(min(rows, len(ledger)))
+        counter = Counter(f"dps {plan.loaded.name}", total, progress)
+        counter.advance(min(total, len(ledger)))
         evaluation = Evaluation(widened(plan, dimensions(plan)), ledger, running, counter.advance)
-        notes = list(plan.notes)
         if isinstance(plan.proxy, Learner):
-            if storage:
-                notes.append("--storage is for proxies whose settings are searched: this one learns here alone")
             found, trials = learn(evaluation, parts), 0
         else:
             store = Store(folder, storage, SharedRows(evaluation, parts))
             found, trials = _searched(evaluation, parts, names, store, finalists)
-            if trials < plan.spec.dps.trials:
-                total = plan.spec.dps.trials
-                notes.append(f"exhausted: 100 draws in a row repeated a point; {trials} of {total} trials")
         files.write(folder / PROXY, proxy_yaml(plan, found, parts, trials))
-        records = entrant_records(plan, found)
-        files.write(folder / RESULT, json.dumps([plain(r) for r in records], indent=2) + "\n")
-    shown = entrant_records(plan, found, timed=True)
-    notes += [f"{plan.loaded.name}: {remark}" for remark in remarks(found)]
+        records = [plain(record) for record in entrant_records(plan, found)]
+        files.write(folder / RESULT, json.dumps(records, indent=2) + "\n")
     title = (
         f"{plan.loaded.name}: {plan.spec.dps.objective} on {len(parts.training)} training and "
         f"{len(parts.held_out)} held-out architectures ({parts.equal} equal to a training one left out)"
     )
-    return Tuning(plan.loaded.name, folder, shown, parts.training, parts.held_out, ledger.failed, title, tuple(notes))
+    return Tuning(
+        name=plan.loaded.name,
+        folder=folder,
+        rows=entrant_records(plan, found, timed=True),
+        training=parts.training,
+        held_out=parts.held_out,
+        failed=ledger.failed,
+        title=title,
+        notes=(*plan.notes, *_notes(plan, storage, trials), *(f"{plan.loaded.name}: {r}" for r in remarks(found))),
+    )
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    own = plan.spec.dps.model_dump(exclude={"trials", "held_out", "seeds"}, mode="json")
+    return identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
+
+
+def _notes(plan: Plan, storage: str | None, trials: int) -> Iterator[str]:
+    """What became of the storage and of the trials that were asked for."""
+    if isinstance(plan.proxy, Learner):
+        if storage:
+            yield "--storage is for proxies whose settings are searched: this one learns here alone"
+    elif trials < plan.spec.dps.trials:
+        yield f"exhausted: 100 draws in a row repeated a point; {trials} of {plan.spec.dps.trials} trials"
 
 
 def _rows(plan: Plan, parts: Split, finalists: int) -> int:

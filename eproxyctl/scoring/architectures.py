@@ -24,7 +24,7 @@ def architectures(plan: Plan) -> list[str]:
         DataError: a table is needed and there is none, or it has none of them.
     """
     wanted, space, seed = plan.spec.space.architectures, plan.space, plan.spec.seed
-    named = listed(plan.loaded, space)
+    named = listed_keys(plan.loaded, space)
     if named is not None:
         keys = named
     elif wanted.table:
@@ -51,7 +51,7 @@ def architectures(plan: Plan) -> list[str]:
     return keys
 
 
-def listed(loaded: Loaded, space: Space) -> list[str] | None:
+def listed_keys(loaded: Loaded, space: Space) -> list[str] | None:
     """The keys that a spec lists: its own, a file's, or all of the space; None where it draws them.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from eproxyctl.errors import DataError, UsageError
 from eproxyctl.ranking import STATISTICS, Estimate, Floats, difference, estimate, ranked
 from eproxyctl.runs.tabular import Record, Tabular
-from eproxyctl.scoring.results import Results, read
+from eproxyctl.scoring.results import Results, read_results
 
 LOWER_IS_BETTER = ("regret@10", "rank@10")
 
@@ -81,7 +81,7 @@ def compare(runs: Sequence[str | Path], statistic: str = "spearman", seed: int =
         DataError: another metric table, no metric, or no architecture in common.
     """
     named = _names([Path(run) for run in runs])
-    return compared({name: read(path) for name, path in named.items()}, statistic, seed)
+    return compared({name: read_results(path) for name, path in named.items()}, statistic, seed)
 
 
 def compared(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Comparison:

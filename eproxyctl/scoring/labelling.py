@@ -21,7 +21,7 @@ ADD_TABLE = """add three lines under `task:` in the spec:
       metric: accuracy"""
 
 
-def spread(space: Space, keys: Sequence[str], n: int, seed: int) -> list[str]:
+def pick_spread(space: Space, keys: Sequence[str], n: int, seed: int) -> list[str]:
     """Architectures that differ in function, spread over the traits of their space: see `fewshot.pick`.
 
     Args:
@@ -61,7 +61,7 @@ class Split:
     equal: int
 
 
-def split(plan: Plan) -> Split:
+def split_table(plan: Plan) -> Split:
     """Draw from the table with the spec's seed.
 
     Raises:
@@ -76,7 +76,7 @@ def split(plan: Plan) -> Split:
     keys = sorted(plan.table.metric)
     random.Random(f"dps {plan.spec.seed}").shuffle(keys)
     names = {key: plan.space.canonical(key) for key in keys}
-    chosen = spread(plan.space, keys, wanted, plan.spec.seed) if options.pick == "spread" else keys
+    chosen = pick_spread(plan.space, keys, wanted, plan.spec.seed) if options.pick == "spread" else keys
     training: dict[str, str] = {}
     for key in chosen:
         if len(training) < wanted:

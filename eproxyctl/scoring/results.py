@@ -49,7 +49,7 @@ class Results:
     tuned: frozenset[str]
 
 
-def write(plan: Plan, found: Found, folder: Path, tuned: Sequence[str]) -> None:
+def write_results(plan: Plan, found: Found, folder: Path, tuned: Sequence[str]) -> None:
     """Write both files; each is replaced at once.
 
     Args:
@@ -83,7 +83,7 @@ def _lines(plan: Plan, found: Found, header: Sequence[str]) -> Iterator[str]:
         line.truncate()
 
 
-def read(folder: Path) -> Results:
+def read_results(folder: Path) -> Results:
     """The results of a run of `score`.
 
     Raises:

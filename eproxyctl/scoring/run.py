@@ -30,7 +30,7 @@ from eproxyctl.scoring.worker import ScoringJob
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.spec.resolved import resolved
 from eproxyctl.workers.executors import Workers
-from eproxyctl.workers.pool import default_count, pool
+from eproxyctl.workers.pool import default_count, make_workers
 
 CORRELATIONS = "correlations.json"
 
@@ -129,7 +129,7 @@ def score(
     keys = architectures(plan)
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "score"
     count = default_count(plan.spec.device) if workers is None else workers
-    where = pool(min(count, len(keys)), dask, plan.spec.device)
+    where = make_workers(min(count, len(keys)), dask, plan.spec.device)
     found = Found(plan, keys, folder)
     waits = any(needs_others(proxy) for proxy in plan.proxies)
     texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
@@ -205,7 +205,7 @@ def _measure(plan: Plan, found: Found, folder: Path) -> tuple[tuple[Correlation,
     measured = tuple(correlations(plan, found, excluded=frozenset(excluded)))
     table = [plain(correlation_record(c)) for c in measured]
     files.write(folder / CORRELATIONS, json.dumps(table, indent=2) + "\n")
-    results.write(plan, found, folder, excluded)
+    results.write_results(plan, found, folder, excluded)
     notes = []
     if excluded:
         notes.append(
@@ -222,7 +222,7 @@ def read_scores(folder: Path) -> Scores:
     Raises:
         RunError: no run directory, or one whose run has not finished.
     """
-    kept = results.read(folder)
+    kept = results.read_results(folder)
     try:
         listed = json.loads((folder / CORRELATIONS).read_text("utf-8"))
         measured = tuple(Correlation.from_record(record) for record in listed)

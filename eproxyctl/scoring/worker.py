@@ -183,7 +183,7 @@ class Worker:
     def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
         scores = [self._once(proxy, key, canonical, repeat) for repeat in range(proxy.options.repeats)]
-        values = [read(proxy, score, costs) for score in scores]
+        values = [value_of(proxy, score, costs) for score in scores]
         return self._of(key, canonical, size, values, tuple(score.trace for score in scores))
 
     def _shared(self, equal: Row, key: str, proxy: Proxy, size: tuple[int, int]) -> Row:
@@ -229,7 +229,7 @@ def _tensors(minibatch: Minibatch, device: str) -> Batches:
     return Batches(inputs, labels)
 
 
-def read(proxy: Proxy, score: Score, costs: Costs) -> float:
+def value_of(proxy: Proxy, score: Score, costs: Costs) -> float:
     """A score's value, through the read-out where the proxy has one."""
     return proxy.read(score.trace, costs) if isinstance(proxy, Readable) else score.value
 

@@ -26,7 +26,7 @@ from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.spec.resolved import resolved
 from eproxyctl.studies.shared import Store
 from eproxyctl.studies.storage import storage_stamp
-from eproxyctl.workers.pool import default_count, pool
+from eproxyctl.workers.pool import default_count, make_workers
 
 TOP = "top.csv"
 RESULT = "result.json"
@@ -105,7 +105,7 @@ def search(
     count = default_count(plan.spec.device) if workers is None else workers
     with (
         RunDirectory(folder, "search", names, texts, plan.origins, storage_stamp(storage)),
-        pool(min(count, options.batch), dask, plan.spec.device) as running,
+        make_workers(min(count, options.batch), dask, plan.spec.device) as running,
         Ledger(folder, Row.from_json, name=plan.space.canonical) as ledger,
     ):
         counter = Counter(f"search {plan.loaded.name}", options.evaluations, progress)
@@ -130,16 +130,16 @@ def _found(plan: Plan, folder: Path, explored: Explored, records: Sequence[Recor
     if explored.ended:
         notes.append(f"{explored.ended}; {count} of {plan.spec.search.evaluations} evaluations")
     return SearchResult(
-        plan.loaded.name,
-        folder,
-        records,
-        count,
-        plan.space.notation(str(records[0]["key"])) if records else "",
-        sum(row.status == "failed" for row in explored.rows),
-        sum(line["seconds"] for line in files.lines(folder / TIMINGS)),
-        f"{plan.loaded.name}: {count} architectures scored, {order}",
-        explored.ended,
-        tuple(notes),
+        name=plan.loaded.name,
+        folder=folder,
+        rows=records,
+        evaluations=count,
+        notation=plan.space.notation(str(records[0]["key"])) if records else "",
+        failed=sum(row.status == "failed" for row in explored.rows),
+        seconds=sum(line["seconds"] for line in files.lines(folder / TIMINGS)),
+        title=f"{plan.loaded.name}: {count} architectures scored, {order}",
+        ended=explored.ended,
+        notes=tuple(notes),
     )
 
 
@@ -198,4 +198,14 @@ def read_search(folder: Path) -> SearchResult:
         raise RunError(f"{folder / RESULT} is damaged", hint="run the same command again") from None
     seconds = sum(line["seconds"] for line in files.lines(folder / TIMINGS))
     title = f"{folder}: {count} architectures scored"
-    return SearchResult(str(folder), folder, rows, count, notation, failed, seconds, title, ended)
+    return SearchResult(
+        name=str(folder),
+        folder=folder,
+        rows=rows,
+        evaluations=count,
+        notation=notation,
+        failed=failed,
+        seconds=seconds,
+        title=title,
+        ended=ended,
+    )

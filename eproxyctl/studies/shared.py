@@ -74,7 +74,7 @@ class SharedStudy(DiscreteStudy):
         self._url = store.url
         self._rows = store.rows
         self._worker = _worker(store.folder)
-        self._database = storage.shared(store.url)
+        self._database = storage.open_database(store.url)
         weakref.finalize(self, self._database.engine.dispose)  # closes the connections
         self._heart = Heart(self._database)
         self._adopted: set[int] = set()
@@ -82,18 +82,18 @@ class SharedStudy(DiscreteStudy):
         self._swept = -math.inf
         self._repeats = 0
         self._ended = False
-        with storage.explained(self._url):
+        with storage.database_explained(self._url):
             super().__init__(self._database, terms, self._take)
 
     def finished(self) -> list[Finished]:
         """Trials that own their point, by number."""
-        with storage.explained(self._url):
+        with storage.database_explained(self._url):
             return _finished(self._trials())
 
     def run(self, trials: int, evaluate: Callable[[Sequence[Asked]], Values]) -> Iterator[Finished]:
         """Evaluate new points until `trials` are finished, here or elsewhere; yields those finished here."""
         self._repeats, self._ended = 0, False
-        with storage.explained(self._url), self._heart:
+        with storage.database_explained(self._url), self._heart:
             while not self._over(stored := self._trials(), trials):
                 if asked := self._claim(stored, trials):
                     yield from self._judge(asked, evaluate)
@@ -102,12 +102,12 @@ class SharedStudy(DiscreteStudy):
 
     def put(self, lines: Sequence[str]) -> None:
         """Give rows of no trial to the other processes."""
-        with storage.explained(self._url):
+        with storage.database_explained(self._url):
             self._study.set_user_attr(f"{ROWS} {uuid.uuid4().hex}", "\n".join(lines))
 
     def take(self) -> list[str]:
         """The rows that any process has put."""
-        with storage.explained(self._url):
+        with storage.database_explained(self._url):
             found = self._study.user_attrs
         return [line for name, text in found.items() if name.startswith(ROWS) for line in text.split("\n")]
 

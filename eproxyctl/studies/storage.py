@@ -79,7 +79,7 @@ def storage_stamp(url: str | None) -> dict[str, str]:
     return {} if url is None else {"storage": masked(url)}
 
 
-def shared(url: str) -> RDBStorage:
+def open_database(url: str) -> RDBStorage:
     """A database that several processes use at once; its tables are made where they are missing.
 
     Raises:
@@ -92,7 +92,7 @@ def shared(url: str) -> RDBStorage:
     except (ArgumentError, ValueError):
         raise RunError("--storage is no URL of a database", hint=WRITE) from None
     try:
-        with explained(url):
+        with database_explained(url):
             return _opened(parsed)
     except ImportError as error:
         missing = getattr(error.__cause__ or error, "name", None) or "its driver"
@@ -150,7 +150,7 @@ def _again(study: Study, trial: FrozenTrial) -> None:
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
+def database_explained(url: str) -> Iterator[None]:
     """Turn what goes wrong with a database into an error that says what to do, without the password."""
     from sqlalchemy.exc import SQLAlchemyError
 

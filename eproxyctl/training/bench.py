@@ -11,8 +11,8 @@ from eproxyctl.contracts import Space, Task, Trainable
 from eproxyctl.errors import DataError
 from eproxyctl.registry import Origin, kind_of
 from eproxyctl.runs.identity import sections_identity
-from eproxyctl.scoring.architectures import listed
-from eproxyctl.scoring.labelling import spread
+from eproxyctl.scoring.architectures import listed_keys
+from eproxyctl.scoring.labelling import pick_spread
 from eproxyctl.scoring.plan import check_rank
 from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
@@ -102,11 +102,11 @@ def to_train(bench: Bench, named: Sequence[str]) -> list[str]:
     """
     if named:
         return list(dict.fromkeys(bench.space.parse(key) for key in named))
-    pool = listed(bench.loaded, bench.space)
+    pool = listed_keys(bench.loaded, bench.space)
     keys = bench.space.sample(bench.spec.seed) if pool is None else pool
     wanted = bench.spec.train.architectures
     if bench.spec.train.pick == "spread":
-        return spread(bench.space, list(islice(keys, POOL) if pool is None else keys), wanted, bench.spec.seed)
+        return pick_spread(bench.space, list(islice(keys, POOL) if pool is None else keys), wanted, bench.spec.seed)
     return list(islice(_distinct(bench.space, keys), wanted))
 
 

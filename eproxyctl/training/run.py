@@ -25,7 +25,7 @@ from eproxyctl.tasks.table import load
 from eproxyctl.training.bench import Bench, bench_identity, make_ready, to_train
 from eproxyctl.training.trainee import TrainedRow, TrainingJob
 from eproxyctl.workers.executors import Outcome, Workers
-from eproxyctl.workers.pool import default_count, pool
+from eproxyctl.workers.pool import default_count, make_workers
 
 TABLE = "table.csv"
 GOAL = "goal"
@@ -120,7 +120,7 @@ def benchmark(
     rows: list[TrainedRow] = []
     with (
         RunDirectory(folder, "benchmark", bench_identity(bench), texts, bench.origins, {GOAL: bench.task.metric_goal}),
-        pool(min(count, len(keys)), dask, bench.spec.device) as running,
+        make_workers(min(count, len(keys)), dask, bench.spec.device) as running,
     ):
         counter = Counter(f"training {bench.loaded.name}", len(keys), progress)
         for row in trained(bench, keys, folder, running, save=save):

@@ -11,7 +11,7 @@ def default_count(device: str) -> int:
     return cores() if device == "cpu" else max(1, len(_devices(device)))
 
 
-def pool(count: int, dask: str | None, device: str = "cpu") -> Workers:
+def make_workers(count: int, dask: str | None, device: str = "cpu") -> Workers:
     """Where jobs run: `count` processes of this machine, each with a CUDA device in turn, or a Dask cluster.
 
     Args:

@@ -102,18 +102,17 @@ def test_no_two_are_equal_in_function(digits: Path, cli: Cli) -> None:
 def test_architectures_may_be_spread_and_more_continue(digits: Path, cli: Cli) -> None:
     from itertools import islice
 
-    from eproxyctl.scoring.labelling import spread
     from eproxyctl.spaces.nasbench201 import NasBench201Space
 
     space = NasBench201Space(NasBench201Space.Options())
-    expected = spread(space, list(islice(space.sample(0), 1000)), 6, 0)
+    expected = pick_spread(space, list(islice(space.sample(0), 1000)), 6, 0)
     cheap = ("--epochs", 1, "--pick", "spread")
     assert cli("benchmark", digits, *cheap, "-n", 3).exit_code == 0
     assert cli("benchmark", digits, *cheap, "-n", 6).exit_code == 0
     assert paid() == expected
     named = json.dumps(list(space.keys())[:600:3])
     cli("benchmark", digits, *cheap, "-n", 3, "--set", f"space.architectures={{keys: {named}}}", "--run", "named")
-    assert paid("named") == spread(space, json.loads(named), 3, 0)
+    assert paid("named") == pick_spread(space, json.loads(named), 3, 0)
     assert cli("benchmark", digits, "--epochs", 1, "-n", 3).exit_code == 0  # how they are trained has not changed
     wrong = cli("benchmark", digits, "--pick", "wide")
     assert wrong.exit_code == 3

@@ -217,7 +217,6 @@ def test_several_specs_give_one_summary_with_the_mean(quick: Path, cli: Cli) -> 
 
 def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
     """The choice is that of `scoring.labelling`, and part of the run's identity."""
-    from eproxyctl.scoring.labelling import spread
     from eproxyctl.spaces.nasbench201 import NasBench201Space
 
     space = NasBench201Space(NasBench201Space.Options())
@@ -226,7 +225,7 @@ def test_architectures_to_label_may_be_spread(quick: Path, cli: Cli) -> None:
     with (quick.parent / "table.csv").open() as lines:
         keys = sorted(row["key"] for row in csv.DictReader(lines))
     random.Random("dps 0").shuffle(keys)
-    assert training == sorted(space.canonical(key) for key in spread(space, keys, 5, 0))
+    assert training == sorted(space.canonical(key) for key in pick_spread(space, keys, 5, 0))
     assert cli("dps", quick, *QUICK).exit_code == 6
     assert "pick" in cli("dps", quick, *QUICK, "--pick", "all", "--run", "x").stderr
 
