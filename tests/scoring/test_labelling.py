@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from eproxyctl.errors import UsageError
+from eproxyctl.scoring.labelling import pick_spread
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 
 SPACE = NasBench201Space(NasBench201Space.Options())
