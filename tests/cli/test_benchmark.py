@@ -15,6 +15,8 @@ import pytest
 from conftest import Cli, spawn
 from PIL import Image
 
+from eproxyctl.scoring.labelling import pick_spread
+
 SPEC = """\
 version: 1
 seed: 0
@@ -91,8 +93,7 @@ def test_a_larger_number_trains_the_new_ones_only(digits: Path, cli: Cli) -> Non
 
 
 def test_no_two_are_equal_in_function(digits: Path, cli: Cli) -> None:
-    from eproxyctl.scoring.labelling import pick_spread
-from eproxyctl.spaces.nasbench201 import NasBench201Space
+    from eproxyctl.spaces.nasbench201 import NasBench201Space
 
     space = NasBench201Space(NasBench201Space.Options())
     given = json.dumps([*list(space.keys())[:600:3], space.example])

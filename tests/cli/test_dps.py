@@ -19,8 +19,8 @@ from scipy import stats
 SMALL = ("--set", "proxy.fidelity.width=0.5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2")
 QUICK = ("--set", "proxy.kind=quick")
 PLUGIN = """\
-from eproxyctl.scoring.labelling import pick_spread
 from eproxyctl import Proxy, ProxyOptions, Score, derive
+from eproxyctl.scoring.labelling import pick_spread
 
 class Quick(Proxy):
     "A proxy of another kind that DPS can tune: a random function of settings and weights."
