@@ -16,13 +16,14 @@ from conftest import Cli, spawn
 from ruamel.yaml import YAML
 from scipy import stats
 
+from eproxyctl.scoring.labelling import pick_spread
+
 SMALL = ("--set", "proxy.fidelity.width=0.5", "--set", "proxy.iterations=2", "--set", "task.batch_size=2")
 QUICK = ("--set", "proxy.kind=quick")
 PLUGIN = """\
-from eproxyctl import Proxy, ProxyOptions, Score, derive
-from eproxyctl.scoring.labelling import pick_spread
+from eproxyctl import Proxy, ProxyOptions, Score, Tunable, derive
 
-class Quick(Proxy):
+class Quick(Proxy, Tunable):
     "A proxy of another kind that DPS can tune: a random function of settings and weights."
     kind = "quick"
 

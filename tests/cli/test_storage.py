@@ -12,9 +12,9 @@ from conftest import Cli, Url, spawn, trials
 QUICK = """\
 import os
 from pathlib import Path
-from eproxyctl import Proxy, ProxyOptions, Score, derive
+from eproxyctl import Proxy, ProxyOptions, Score, Tunable, derive
 
-class Quick(Proxy):
+class Quick(Proxy, Tunable):
     "A proxy that DPS can tune, and that notes what it was paid for."
     kind = "quick"
 
