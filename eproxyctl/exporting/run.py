@@ -64,6 +64,8 @@ def export(
         task = request.registry.create("task", request.spec.task)
         subject = Subject(space, "", task.shape, task.outputs, request.spec.seed, task)
         folder = Path("runs") / request.name / "export"
+    if not architecture and top > len(keys):
+        raise UsageError(f"--top {top}, and {run} has {len(keys)}", hint=f"--top {len(keys)}")
     return _write(subject, keys, Path(output) if output else folder, architecture, top, format, weights)
 
 
@@ -76,12 +78,9 @@ def _write(
     format: Format,
     weights: str | Path | None,
 ) -> list[Path]:
+    chosen = {f"top{i}": key for i, key in enumerate(keys[:top], start=1)}
     if architecture:
         chosen = {"network": subject.space.parse(architecture)}
-    elif top > len(keys):
-        raise UsageError(f"--top {top}, and the run has {len(keys)}", hint=f"--top {len(keys)}")
-    else:
-        chosen = {f"top{i}": key for i, key in enumerate(keys[:top], start=1)}
     values = read_weights(Path(weights)) if weights else None
     return [
         path
