@@ -139,7 +139,12 @@ def tune(
         held_out=parts.held_out,
         failed=ledger.failed,
         title=title,
-        notes=(*plan.notes, *_notes(plan, storage, trials), *(f"{plan.loaded.name}: {r}" for r in remarks(found))),
+        notes=(
+            *plan.notes,
+            *ledger.notes,
+            *_notes(plan, storage, trials),
+            *(f"{plan.loaded.name}: {r}" for r in remarks(found)),
+        ),
     )
 
 

@@ -26,6 +26,9 @@ from eproxyctl.runs.files import explained, write
 STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "pytorch-ignite", "torchmetrics")
 
 
+DAMAGED = "delete that file only, if the directory is of the same spec: the rows beside it are kept and used"
+
+
 class RunDirectory:
     """A run's folder, locked against a second writer; a context manager.
 
@@ -110,9 +113,9 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        raise RunError(f"{path / 'run.json'} is damaged", hint="delete the run directory") from None
-    if not isinstance(found, dict):
-        raise RunError(f"{path / 'run.json'} is damaged", hint="delete the run directory")
+        raise RunError(f"{path / 'run.json'} is damaged", hint=DAMAGED) from None
+    if not isinstance(found, dict) or not isinstance(found.get("identity", {}), dict):
+        raise RunError(f"{path / 'run.json'} is damaged", hint=DAMAGED)
     return found
 
 

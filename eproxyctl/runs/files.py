@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 from eproxyctl.errors import RunError
 
+CHECK = "crc"
+"""The field of a line that holds its checksum."""
 NO_SPACE = "free some space, then run the same command: it continues where it stopped"
 NO_ACCESS = "name a folder that is there and that you may write to"
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
@@ -88,17 +91,25 @@ def repair(path: Path) -> None:
             stream.truncate(end)
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a file, none where it does not exist.
+def sealed(line: str) -> str:
+    """A JSON object with a checksum as its last field, by which a changed digit is noticed."""
+    return f'{line[:-1]},"{CHECK}":"{zlib.crc32(line.encode()):08x}"}}'
 
-    Raises:
-        RunError: a line that is no JSON.
+
+def lines(path: Path, damaged: list[int] | None = None) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file, one a line, none where it does not exist; see `placed`."""
+    return (data for _, data in placed(path, damaged))
+
+
+def placed(path: Path, damaged: list[int] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As `lines`, each with the byte it starts at.
+
+    Lines that are no JSON object, or not what their checksum says, are passed over.
+
+    Args:
+        path: of the file.
+        damaged: gets the numbers of the lines that are passed over.
     """
-    return (data for _, data in placed(path))
-
-
-def placed(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """As `lines`, each with the byte it starts at."""
     if not path.exists():
         return
     start = 0
@@ -106,8 +117,24 @@ def placed(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
                 return
-            try:
-                yield start, json.loads(line)
-            except ValueError:
-                raise RunError(f"{path}:{number} is damaged", hint="delete that line, or the run directory") from None
+            data = _whole(line[:-1])
+            if data is not None:
+                yield start, data
+            elif damaged is not None:
+                damaged.append(number)
             start += len(line)
+
+
+def _whole(line: bytes) -> dict[str, Any] | None:
+    """The object of a line, None where it is damaged."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict):
+        return None
+    if CHECK in data:
+        before = line[: -len(f',"{CHECK}":"00000000"}}')] + b"}"
+        if data[CHECK] != f"{zlib.crc32(before):08x}":
+            return None
+    return data

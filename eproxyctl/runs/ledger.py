@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
@@ -74,12 +75,34 @@ class Ledger(Generic[R]):
         self._failed: set[tuple[str, str]] = set()
         self._log, self._timings = files.Log(folder / ROWS), files.Log(folder / TIMINGS)
         self._stream = (folder / ROWS).open("rb")
-        for start, data in files.placed(folder / ROWS):
-            slot = (name(data["key"]), data.get(POINT, ""))
+        self.damaged: list[int] = []
+        for start, data in files.placed(folder / ROWS, self.damaged):
+            row = self._typed(data)
+            if row is None:
+                continue
+            slot = (name(row.key), data.get(POINT, ""))
             self._note(slot, start)
-            if data["status"] == "failed" or (complete is not None and not complete(read(data))):
+            if row.status == "failed" or (complete is not None and not complete(row)):
                 self._stale.add(slot)
         self._seconds: dict[tuple[str, str], float] | None = None
+
+    def _typed(self, data: dict[str, Any]) -> R | None:
+        """The row of a line, None where a line of an earlier version, without checksum, is no row."""
+        try:
+            return self._read(data)
+        except (KeyError, TypeError, ValueError):
+            self.damaged.append(0)
+            return None
+
+    @property
+    def notes(self) -> list[str]:
+        """What was damaged, for people."""
+        if not self.damaged:
+            return []
+        named = ", ".join(str(number) for number in self.damaged[:5] if number)
+        where = f" ({'line' if len(self.damaged) == 1 else 'lines'} {named})" if named else ""
+        path = self.folder / ROWS
+        return [f"{path}: {len(self.damaged)} damaged{where}; what they held is paid for again"]
 
     def __enter__(self) -> Ledger[R]:
         return self
@@ -122,7 +145,8 @@ class Ledger(Generic[R]):
 
     def pay(self, name: str, about: About, outcome: Outcome[R]) -> None:
         """Write down a row and what it took."""
-        self._enter((name, about.get(POINT, "")), outcome.row.to_json(**about), outcome.row.status)
+        line = files.sealed(outcome.row.to_json(**about))
+        self._enter((name, about.get(POINT, "")), line, outcome.row.status)
         self._timings.append(json.dumps({"key": outcome.row.key, **about, "seconds": round(outcome.seconds, 4)}))
         if self._seconds is not None:
             self._seconds[outcome.row.key, about.get(POINT, "")] = outcome.seconds
@@ -140,8 +164,7 @@ class Ledger(Generic[R]):
     def seconds(self, key: str, point: str) -> float | None:
         """What a row took here; None where it was not paid for here."""
         if self._seconds is None:
-            timings = files.lines(self.folder / TIMINGS)
-            self._seconds = {(line["key"], line.get(POINT, "")): line["seconds"] for line in timings}
+            self._seconds = {(timing.key, timing.point): timing.seconds for timing in timings(self.folder)}
         return self._seconds.get((key, point))
 
     def settle(self, keys: Iterable[str], points: Iterable[str]) -> None:
@@ -152,12 +175,14 @@ class Ledger(Generic[R]):
         latest: dict[tuple[int | str, int | str], int] = {}
         count = 0
         for start, data in files.placed(path):
+            if self._typed(data) is None:
+                continue
             key, point = data["key"], data.get(POINT, "")
             latest[place.get(key, key), order.get(point, point)] = start
             count += 1
         kept = sorted(latest, key=lambda slot: tuple(_rank(part) for part in slot))
         starts = [latest[slot] for slot in kept]
-        if len(starts) == count and all(a < b for a, b in itertools.pairwise(starts)):
+        if len(starts) == count and not self.damaged and all(a < b for a, b in itertools.pairwise(starts)):
             return
         with path.open("rb") as rows:
             files.write(path, _lines_at(rows, starts))
@@ -171,6 +196,24 @@ class Ledger(Generic[R]):
         name, point = slot
         self._starts.setdefault(point, {})[name] = start
         self._stale.discard(slot)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that a row took; `proxy` is the kind that scored it, where the run says so."""
+
+    key: str
+    point: str
+    proxy: str
+    seconds: float
+
+
+def timings(folder: Path) -> Iterator[Timing]:
+    """What rows of a run directory took; damaged lines are left out."""
+    for line in files.lines(folder / TIMINGS):
+        key, seconds = line.get("key"), line.get("seconds")
+        if isinstance(key, str) and isinstance(seconds, int | float):
+            yield Timing(key, str(line.get(POINT, "")), str(line.get("proxy", "")), float(seconds))
 
 
 def stream(

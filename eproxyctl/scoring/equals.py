@@ -60,8 +60,9 @@ class Shared:
     def _firsts(self) -> list[str]:
         """Of the keys that lack rows those that are scored; the others equal one."""
         for line in files.lines(self._ledger.folder / ROWS):
-            if line[POINT] in self._shared and line["status"] != "failed":
-                self._known.setdefault((line["canonical"], line[POINT]), line["key"])
+            point = line.get(POINT, "")
+            if point in self._shared and line["status"] != "failed" and self._ledger.there(line["key"], [point]):
+                self._known.setdefault((line["canonical"], point), line["key"])
         if not self._shared:
             return self._lacking
         found: dict[str, str] = {}

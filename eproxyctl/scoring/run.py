@@ -133,8 +133,9 @@ def score(
     found = Found(plan, keys, folder)
     waits = any(needs_others(proxy) for proxy in plan.proxies)
     texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
+    damage: list[str] = []
     with RunDirectory(folder, "score", identity(plan), texts, plan.origins):
-        with closing(_scored(plan, found, folder, where, progress)) as rows:
+        with closing(_scored(plan, found, folder, where, progress, damage)) as rows:
             for i, each in rows:
                 if on_row and not waits:
                     on_row(scored_record(plan, found.of(i, each)))
@@ -149,25 +150,30 @@ def score(
             on_row(record)
     kinds = {name: proxy.kind for name, proxy in zip(column_names(plan), plan.proxies, strict=True)}
     order = found.best_first()
-    notes = (*plan.notes, *notes)
+    notes = (*plan.notes, *damage, *notes)
     return Scores(plan.loaded.name, folder, keys, measured, order, found.failed, kinds, notes, _records=records)
 
 
 def _scored(
-    plan: Plan, found: Found, folder: Path, workers: Workers, progress: Listener | None
+    plan: Plan, found: Found, folder: Path, workers: Workers, progress: Listener | None, notes: list[str]
 ) -> Generator[tuple[int, tuple[Row, ...]], None, None]:
     """(place, rows) of each architecture as it is done, one row each of the settings of the plan."""
     pace = Pace()
     with workers as running:
         counter = Counter(f"scoring {plan.loaded.name}", len(found.keys), progress, pace.left)
-        for i, each in enumerate(rows_of(plan, found.keys, folder, running, pace)):
+        for i, each in enumerate(rows_of(plan, found.keys, folder, running, pace, notes)):
             counter.advance()
             found.add(i, each)
             yield i, each
 
 
 def rows_of(
-    plan: Plan, keys: Sequence[str], folder: Path, workers: Workers, pace: Pace | None = None
+    plan: Plan,
+    keys: Sequence[str],
+    folder: Path,
+    workers: Workers,
+    pace: Pace | None = None,
+    notes: list[str] | None = None,
 ) -> Iterator[tuple[Row, ...]]:
     """Score the keys that lack a row; yield the rows of each in the order of `keys`, one each of the plan's settings.
 
@@ -175,6 +181,7 @@ def rows_of(
         plan, keys, workers: what is scored, and where.
         folder: a locked run directory.
         pace: is told how much there is to do, and what each job took.
+        notes: gets what the person should know.
 
     Raises:
         DataError: a proxy that has learned nothing yet.
@@ -191,6 +198,8 @@ def rows_of(
 
     scoring = (leaf for proxy in plan.proxies for leaf in leaves(proxy, plan.registry))
     with Ledger(folder, Row.from_json) as ledger:
+        if notes is not None:
+            notes += ledger.notes
         shared = Shared(plan.space, scoring, keys, ledger, pace or Pace())
 
         def run(jobs: Iterator[ScoringJob]) -> Iterator[Result]:

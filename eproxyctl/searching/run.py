@@ -13,7 +13,7 @@ from eproxyctl.contracts import Trainable
 from eproxyctl.errors import RunError
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory
-from eproxyctl.runs.ledger import TIMINGS, Ledger
+from eproxyctl.runs.ledger import Ledger, timings
 from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
@@ -120,13 +120,15 @@ def search(
         records = _records(plan, ranked, latencies)
         files.write(folder / TOP, csv_lines(records))
         files.write(folder / RESULT, json.dumps(_result(plan, explored, records), indent=2) + "\n")
-    return _found(plan, folder, explored, records)
+    return _found(plan, folder, explored, records, ledger.notes)
 
 
-def _found(plan: Plan, folder: Path, explored: Explored, records: Sequence[Record]) -> SearchResult:
+def _found(
+    plan: Plan, folder: Path, explored: Explored, records: Sequence[Record], damage: Sequence[str]
+) -> SearchResult:
     against, count = plan.spec.search.against, len(explored.rows)
     order = f"best score for every size in {against}" if against else "best first"
-    notes = list(plan.notes)
+    notes = [*plan.notes, *damage]
     if explored.ended:
         notes.append(f"{explored.ended}; {count} of {plan.spec.search.evaluations} evaluations")
     return SearchResult(
@@ -136,7 +138,7 @@ def _found(plan: Plan, folder: Path, explored: Explored, records: Sequence[Recor
         evaluations=count,
         notation=plan.space.notation(str(records[0]["key"])) if records else "",
         failed=sum(row.status == "failed" for row in explored.rows),
-        seconds=sum(line["seconds"] for line in files.lines(folder / TIMINGS)),
+        seconds=sum(timing.seconds for timing in timings(folder)),
         title=f"{plan.loaded.name}: {count} architectures scored, {order}",
         ended=explored.ended,
         notes=tuple(notes),
@@ -196,7 +198,7 @@ def read_search(folder: Path) -> SearchResult:
         raise RunError(f"the run in {folder} has not finished", hint="run the same command again") from None
     except (ValueError, KeyError, TypeError):
         raise RunError(f"{folder / RESULT} is damaged", hint="run the same command again") from None
-    seconds = sum(line["seconds"] for line in files.lines(folder / TIMINGS))
+    seconds = sum(timing.seconds for timing in timings(folder))
     title = f"{folder}: {count} architectures scored"
     return SearchResult(
         name=str(folder),

@@ -15,7 +15,7 @@ from eproxyctl.contracts import TableOptions
 from eproxyctl.errors import EproxyError, RunError, UsageError
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory, read_stamp
-from eproxyctl.runs.ledger import ALONE, ROWS, TIMINGS, Keyed, Ledger, stream
+from eproxyctl.runs.ledger import ALONE, ROWS, Keyed, Ledger, stream, timings
 from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.tabular import Record, Tabular
@@ -118,19 +118,20 @@ def benchmark(
     texts = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
     count = default_count(bench.spec.device) if workers is None else workers
     rows: list[TrainedRow] = []
+    damage: list[str] = []
     with (
         RunDirectory(folder, "benchmark", bench_identity(bench), texts, bench.origins, {GOAL: bench.task.metric_goal}),
         make_workers(min(count, len(keys)), dask, bench.spec.device) as running,
     ):
         counter = Counter(f"training {bench.loaded.name}", len(keys), progress)
-        for row in trained(bench, keys, folder, running, save=save):
+        for row in trained(bench, keys, folder, running, damage, save=save):
             counter.advance()
             rows.append(row)
         records = table_records(bench.task.metric, folder)
         files.write(folder / TABLE, csv_lines(records))
     wanted = set(keys)
     shown = [record for record in records if record["key"] in wanted]
-    notes = [*bench.loaded.notes, *_notes(rows)]
+    notes = [*bench.loaded.notes, *damage, *_notes(rows)]
     own = _is(bench.spec.task.table, folder / TABLE)
     name, metric, goal = bench.loaded.name, bench.task.metric, bench.task.metric_goal
     found = Benchmark(name, folder, metric, goal, shown, _failed(rows), own)
@@ -140,11 +141,11 @@ def benchmark(
 
 
 def trained(
-    bench: Bench, keys: Sequence[str], folder: Path, workers: Workers, *, save: bool = False
+    bench: Bench, keys: Sequence[str], folder: Path, workers: Workers, notes: list[str], *, save: bool = False
 ) -> Iterator[TrainedRow]:
     """Train the keys that have no row yet; yield all rows in the order of `keys`.
 
-    With `save` each has its weights in a file, see `weights_file`; a row without them is trained again.
+    `notes` gets what the person should know. With `save` each has its weights in a file, see `weights_file`; a row without them is trained again.
     """
 
     def job(key: str, lacking: Sequence[str]) -> TrainingJob:
@@ -157,6 +158,7 @@ def trained(
         return workers.results(bench.context, jobs)
 
     with Ledger(folder, TrainedRow.from_json, complete=complete) as ledger:
+        notes += ledger.notes
         for (row,) in stream(ledger, keys, ALONE, job, run):
             yield row
 
@@ -168,7 +170,7 @@ def weights_file(folder: Path, key: str) -> Path:
 
 def table_records(metric: str, folder: Path) -> list[dict[str, Any]]:
     """Every row of a run directory as the metric table has it; `task.table.path` reads the file."""
-    seconds = {line["key"]: line["seconds"] for line in files.lines(folder / TIMINGS)}
+    seconds = {timing.key: timing.seconds for timing in timings(folder)}
     return [
         {
             "key": row.key,

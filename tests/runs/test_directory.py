@@ -53,10 +53,13 @@ def test_a_log_of_large_lines_is_cut_too(tmp_path: Path) -> None:
     assert path.stat().st_size == 200_001
 
 
-def test_a_damaged_line_is_named(tmp_path: Path) -> None:
-    (tmp_path / "rows").write_text('{"a": 1}\nno json\n{"a": 2}\n')
-    with pytest.raises(RunError, match=r"rows:2 is damaged"):
-        list(files.lines(tmp_path / "rows"))
+def test_damaged_lines_are_passed_over_and_counted(tmp_path: Path) -> None:
+    whole = files.sealed('{"a":1.25}')
+    changed = whole.replace("1.25", "1.26")
+    (tmp_path / "rows").write_text(f'{whole}\nno json\n{changed}\n5\n{{"a": 2}}\n')
+    damaged: list[int] = []
+    assert [line["a"] for line in files.lines(tmp_path / "rows", damaged)] == [1.25, 2]
+    assert damaged == [2, 3, 4]
 
 
 def test_a_full_device_is_explained() -> None:
