@@ -16,6 +16,8 @@ from eproxyctl.scoring.labelling import Split
 from eproxyctl.scoring.plan import Plan
 
 PROXY = "proxy.yaml"
+FEWEST_HELD_OUT = 30
+"""Below this many a 95 % interval of ρ spans about .7: it tells nothing."""
 
 
 def proxy_yaml(plan: Plan, found: Sequence[Entrant], parts: Split, trials: int) -> str:
@@ -64,6 +66,8 @@ def remarks(found: Sequence[Entrant]) -> list[str]:
     choice = getattr(best.options, "choice", None)
     if choice is not None:
         said.append(f"the result is the {choice.name}: {choice.reason}")
+    if best.held_out is not None and best.held_out.n < FEWEST_HELD_OUT:
+        said.append(f"{best.held_out.n} held-out architectures cannot tell how well it ranks; a larger table would")
     checked = [e for e in found[1:] if e.held_out and math.isfinite(e.held_out.value)]
     if best.held_out is None or best.held_out.high is None or not checked:
         return said

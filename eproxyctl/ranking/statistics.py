@@ -17,6 +17,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+def shared_ranks(best_first: Sequence[float | None]) -> list[int]:
+    """[n] ranks of scores that are in order, 1 the first; equal ones share the rank of the first of them."""
+    ranks: list[int] = []
+    for place, score in enumerate(best_first):
+        ranks.append(ranks[-1] if place and score == best_first[place - 1] else place + 1)
+    return ranks
+
+
 def ranked(scores: Sequence[float | None] | Floats, *, higher_is_better: bool) -> Floats:
     """Scores turned so that higher is better; missing, NaN and infinite ones just below the worst.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def architectures(plan: Plan) -> list[str]:
 
     Raises:
         SpecError: one that is none, with its place; more than there are.
-        DataError: a table is needed and there is none, or it has none of them.
+        DataError: a table is needed and there is none.
     """
     wanted, space, seed = plan.spec.space.architectures, plan.space, plan.spec.seed
     named = listed_keys(plan.loaded, space)
@@ -42,13 +43,21 @@ def architectures(plan: Plan) -> list[str]:
         count = wanted.sample or min(DEFAULT_SAMPLE, size or DEFAULT_SAMPLE)
         keys = list(itertools.islice(space.sample(seed), count))
         _enough(count, len(keys), "the space")
-    keys = list(dict.fromkeys(keys))
-    if plan.table and not any(key in plan.table.metric for key in keys):
-        raise DataError(
-            f"none of the {len(keys)} architectures is in the metric table",
-            hint="use architectures: {table: true, sample: 100}",
-        )
-    return keys
+    return list(dict.fromkeys(keys))
+
+
+def known_share(plan: Plan, keys: Sequence[str]) -> str:
+    """What to say where the metric table lacks architectures that are scored; empty where it has all, or there is none.
+
+    Correlations are of those that it has, so a person should know that they may be few.
+    """
+    if plan.table is None or (lacking := sum(key not in plan.table.metric for key in keys)) == 0:
+        return ""
+    hint = f"; architectures: {{table: true, sample: {min(len(keys), len(plan.table.metric))}}} takes them from it"
+    if lacking == len(keys):
+        return f"none of the {len(keys)} architectures is in the metric table, so there are no correlations{hint}"
+    known = len(keys) - lacking
+    return f"the metric table has {known} of the {len(keys)} architectures: correlations are of those{hint}"
 
 
 def listed_keys(loaded: Loaded, space: Space) -> list[str] | None:

@@ -21,6 +21,8 @@ from eproxyctl.scoring.columns import column
 from eproxyctl.scoring.plan import Plan
 from eproxyctl.scoring.settings import Settings, leaves, scored_with
 
+TOP = 10
+"""As many as a person looks at."""
 STATUSES: tuple[Status, ...] = ("ok", "diverged", "failed")
 
 
@@ -97,6 +99,14 @@ class Found:
         sign = -1 if self._plan.proxies[0].higher_is_better else 1
         order = np.lexsort((sign * self.scores[0], self.status[0]))
         return [int(i) for i in order]
+
+    def ties(self) -> list[str]:
+        """What to say where the first proxy cannot tell the best TOP architectures apart."""
+        best = self.scores[0][self.best_first()[:TOP]]
+        if len(best) < TOP or np.isnan(best).any() or best.min() < best.max():
+            return []
+        equal = int((self.scores[0] == best[0]).sum())
+        return [f"the best {equal} architectures have one and the same score: their order is that of the spec"]
 
     def _note(self, p: int, i: int, row: Row) -> None:
         self.scores[p, i] = np.nan if row.score is None else row.score

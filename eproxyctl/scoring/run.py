@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from eproxyctl.contracts import Learner
 from eproxyctl.errors import RunError
+from eproxyctl.ranking import shared_ranks
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory
 from eproxyctl.runs.ledger import POINT, Ledger, stream
@@ -18,7 +19,7 @@ from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
 from eproxyctl.scoring import results
-from eproxyctl.scoring.architectures import architectures
+from eproxyctl.scoring.architectures import architectures, known_share
 from eproxyctl.scoring.equals import Result, Shared
 from eproxyctl.scoring.found import Found, needs_others
 from eproxyctl.scoring.pace import Pace
@@ -87,10 +88,12 @@ class Scores(Tabular):
         return (record for _, record in self._records(None))
 
     def top(self, count: int) -> list[Record]:
-        """The best by the first proxy, with their rank."""
+        """The best by the first proxy, with their rank; equal scores share one."""
         order = self.best_first[:count]
         found = dict(self._records(frozenset(order)))
-        return [{"rank": rank, **found[i]} for rank, i in enumerate(order, start=1)]
+        first = next(iter(self.columns))
+        ranks = shared_ranks([found[i][first] for i in order])
+        return [{"rank": rank, **found[i]} for rank, i in zip(ranks, order, strict=True)]
 
     @property
     def milliseconds(self) -> dict[str, float]:
@@ -150,7 +153,8 @@ def score(
             on_row(record)
     kinds = {name: proxy.kind for name, proxy in zip(column_names(plan), plan.proxies, strict=True)}
     order = found.best_first()
-    notes = (*plan.notes, *damage, *notes)
+    share = known_share(plan, keys)
+    notes = (*plan.notes, *damage, *([share] if share else []), *notes, *found.ties())
     return Scores(plan.loaded.name, folder, keys, measured, order, found.failed, kinds, notes, _records=records)
 
 

@@ -46,6 +46,8 @@ def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), see
     if table is None:
         return []
     known = [i for i, key in enumerate(found.keys) if key in table.metric and key not in excluded]
+    if not known:
+        return []
     metric = ranked([table.value(found.keys[i]) for i in known], higher_is_better=True)
     params, macs = (ranked(values[known], higher_is_better=True) for values in (found.params, found.macs))
     named = {

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from eproxyctl.contracts import Trainable
 from eproxyctl.errors import RunError
+from eproxyctl.ranking import shared_ranks
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory
 from eproxyctl.runs.ledger import Ledger, timings
@@ -148,7 +149,7 @@ def _found(
 def _records(plan: Plan, rows: Sequence[Row], latencies: Latencies) -> list[dict[str, Any]]:
     """Rows as a person or program reads them; what the metric table knows where there is one."""
     records = []
-    for rank, row in enumerate(rows, start=1):
+    for rank, row in zip(shared_ranks([row.score for row in rows]), rows, strict=True):
         record = {"rank": rank, "key": row.key, "score": row.score, "params": row.params, "macs": row.macs}
         if plan.spec.search.timed:
             record["latency"] = latencies.known(row.key)

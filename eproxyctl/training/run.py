@@ -145,7 +145,8 @@ def trained(
 ) -> Iterator[TrainedRow]:
     """Train the keys that have no row yet; yield all rows in the order of `keys`.
 
-    `notes` gets what the person should know. With `save` each has its weights in a file, see `weights_file`; a row without them is trained again.
+    `notes` gets what the person should know. With `save` each has its weights in a file, see `weights_file`; a row
+    without them is trained again.
     """
 
     def job(key: str, lacking: Sequence[str]) -> TrainingJob:

@@ -340,7 +340,7 @@ def test_saved_weights_classify_as_the_row_says(digits: Path, cli: Cli) -> None:
 def test_saving_without_the_package_says_what_to_install(
     digits: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("eproxyctl.training.run.find_spec", lambda name: None)
     result = cli("benchmark", digits, "--save")
     assert result.exit_code == 2
     assert "pip install 'eproxyctl[export]'" in result.stderr
