@@ -27,6 +27,6 @@ def test_a_table_is_made_read_back_and_used(tiny: Path) -> None:
     assert {c.estimate.n for c in scored.correlations} == {3}
 
 
-def test_a_task_without_a_metric_is_refused(tiny: Path) -> None:
-    with pytest.raises(DataError, match=r"."):
+def test_examples_without_labels_are_refused(tiny: Path) -> None:
+    with pytest.raises(DataError, match="the photos have no labels"):
         eproxyctl.benchmark(tiny, workers=0, set={"train": DIGITS["train"]})
