@@ -50,6 +50,7 @@ def benchmark(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Really train architectures on the task, and write their metric to table.csv in the run directory.
 
@@ -79,7 +80,8 @@ def benchmark(
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
         keys = benchmarking.choose(bench, architecture or ())
-        rows, records = _train(bench, keys, folder, common.cores(workers, bench.spec.device), dask, save=save)
+        count = common.cores(workers, bench.spec.device)
+        rows, records = _train(bench, keys, folder, count, dask, save=save, accept_versions=accept_versions)
         failed += _warn(rows)
         if len(paths) == 1:
             title = f"{bench.loaded.name}: {len(rows)} architectures, best first"
@@ -97,7 +99,7 @@ def benchmark(
 
 
 def _train(
-    bench: Bench, keys: list[str], folder: Path, workers: int, dask: str | None, *, save: bool
+    bench: Bench, keys: list[str], folder: Path, workers: int, dask: str | None, *, save: bool, accept_versions: bool
 ) -> tuple[list[TrainedRow], list[dict[str, Any]]]:
     """Rows and records of `keys`; the table on disk has every row of the run directory."""
     from eproxyctl.runs.directory import RunDirectory
@@ -106,7 +108,14 @@ def _train(
     files = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
     rows: list[TrainedRow] = []
     with (
-        RunDirectory(folder, "benchmark", benchmarking.identity(bench), files, bench.origins),
+        RunDirectory(
+            folder,
+            "benchmark",
+            benchmarking.identity(bench),
+            files,
+            bench.origins,
+            accept_versions=accept_versions,
+        ),
         common.pool(min(workers, len(keys)), dask, bench.spec.device) as pool,
         progress(f"training {bench.loaded.name}", len(keys)) as advance,
     ):

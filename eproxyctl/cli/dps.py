@@ -41,6 +41,7 @@ def dps(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Tune the proxy to the task's metric table: discrete proxy search (DPS).
 
@@ -67,7 +68,8 @@ def dps(
                 f"with dps.prune only the best {search.KEPT} are known: --finalists {finalists} is too many"
             )
         folder = run or Path("runs") / plan.loaded.name / "dps"
-        found, parts, bad = _tune(plan, folder, storage, finalists, common.cores(workers, plan.spec.device), dask)
+        count = common.cores(workers, plan.spec.device)
+        found, parts, bad = _tune(plan, folder, storage, finalists, count, dask, accept_versions=accept_versions)
         failed += bad
         if len(paths) == 1:
             output.write(report.records(plan, found, timed=True), chosen, out, title=report.title(plan, parts))
@@ -87,7 +89,14 @@ def dps(
 
 
 def _tune(
-    plan: Plan, folder: Path, storage: str | None, finalists: int, workers: int, dask: str | None
+    plan: Plan,
+    folder: Path,
+    storage: str | None,
+    finalists: int,
+    workers: int,
+    dask: str | None,
+    *,
+    accept_versions: bool,
 ) -> tuple[list[Entrant], Split, int]:
     """The result and its baselines, the split, and how many rows failed."""
     from eproxyctl import dps as search
@@ -106,7 +115,9 @@ def _tune(
     again = max(search.KEPT, finalists) if plan.spec.dps.seeds > 1 else 0
     rows = (total + again + 1) * len(parts.training) + (finalists + 1) * len(parts.held_out)
     with (
-        RunDirectory(folder, "dps", names, files, plan.origins, common.storage_stamp(storage)),
+        RunDirectory(
+            folder, "dps", names, files, plan.origins, common.storage_stamp(storage), accept_versions=accept_versions
+        ),
         common.pool(min(workers, len(parts.training)), dask, plan.spec.device) as pool,
         progress(f"dps {plan.loaded.name}", rows) as advance,
     ):
@@ -137,13 +148,14 @@ def _searched(
 ) -> tuple[list[Entrant], int]:
     """The result and its baselines, and how many trials there were."""
     from eproxyctl import dps as search
+    from eproxyctl.runs.identity import study_name
     from eproxyctl.studies.shared import SharedStudy, Store
     from eproxyctl.studies.study import Terms
 
     plan = evaluated.plan
     choices, encode = search.parameters(plan)
     exchange = search.Exchange(evaluated, parts)
-    name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    name = study_name("dps", names)
     store = Store(folder, storage, exchange)
     goals = search.goals(plan)
     study = store.study(Terms(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode, goals=goals))

@@ -42,6 +42,7 @@ def score(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Score architectures; with a metric table, say how well the scores rank them.
 
@@ -68,7 +69,9 @@ def score(
             continue
         folder = run or Path("runs") / plan.loaded.name / "score"
         pool = common.pool(min(common.cores(workers, plan.spec.device), len(keys)), dask, plan.spec.device)
-        found, measured = _run(plan, keys, folder, pool, chosen, out, top, several=len(paths) > 1)
+        found, measured = _run(
+            plan, keys, folder, pool, chosen, out, top, several=len(paths) > 1, accept_versions=accept_versions
+        )
         failed += found.failed
         if len(paths) > 1:
             summary += correlations.summary(plan, measured, folder)
@@ -89,6 +92,7 @@ def _run(
     top: int,
     *,
     several: bool,
+    accept_versions: bool,
 ) -> tuple[Found, list[Correlation]]:
     """Score what has no row yet and report. Rows are written as they come, unless a proxy ranks them together."""
     from eproxyctl.cli.validate import resolved
@@ -100,7 +104,7 @@ def _run(
     streams = not several and out is None and chosen in (Format.csv, Format.jsonl)
     as_they_come = streams and not any(together(proxy) for proxy in plan.proxies)
     found = Found(plan, keys, folder)
-    with RunDirectory(folder, "score", identity(plan), files, plan.origins):
+    with RunDirectory(folder, "score", identity(plan), files, plan.origins, accept_versions=accept_versions):
         with closing(_scored(plan, found, folder, workers)) as rows:
             if as_they_come:
                 output.stream(output.lines((record(plan, found.of(i, each)) for i, each in rows), chosen))

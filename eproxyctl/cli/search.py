@@ -47,6 +47,7 @@ def search(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Find the architectures that score best, within limits on params, macs and latency.
 
@@ -69,7 +70,8 @@ def search(
     for path in paths:
         plan = request.prepare(path)
         folder = run or Path("runs") / plan.loaded.name / "search"
-        found, records = _search(plan, folder, storage, common.cores(workers, plan.spec.device), dask)
+        count = common.cores(workers, plan.spec.device)
+        found, records = _search(plan, folder, storage, count, dask, accept_versions=accept_versions)
         if len(paths) == 1:
             kind = f"best score for every size in {against}" if (against := plan.spec.search.against) else "best first"
             title = f"{plan.loaded.name}: {len(found.rows)} architectures scored, {kind}"
@@ -85,12 +87,13 @@ def search(
 
 
 def _search(
-    plan: Plan, folder: Path, storage: str | None, workers: int, dask: str | None
+    plan: Plan, folder: Path, storage: str | None, workers: int, dask: str | None, *, accept_versions: bool
 ) -> tuple[Found, list[dict[str, Any]]]:
     """All that was found, and the top list; both are in the run directory when this returns."""
     from eproxyctl import search as searching
     from eproxyctl.runs.directory import RunDirectory
     from eproxyctl.runs.files import write
+    from eproxyctl.runs.identity import study_name
     from eproxyctl.scoring.plan import identity
     from eproxyctl.search.latency import Latencies
     from eproxyctl.studies.shared import Store
@@ -99,10 +102,12 @@ def _search(
     options, context = plan.spec.search, plan.context
     own = options.model_dump(exclude={"evaluations", "minutes"})
     names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
-    name = "search-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    name = study_name("search", names)
     files = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     with (
-        RunDirectory(folder, "search", names, files, plan.origins, common.storage_stamp(storage)),
+        RunDirectory(
+            folder, "search", names, files, plan.origins, common.storage_stamp(storage), accept_versions=accept_versions
+        ),
         common.pool(min(workers, options.batch), dask, plan.spec.device) as pool,
         progress(f"search {plan.loaded.name}", options.evaluations) as advance,
     ):

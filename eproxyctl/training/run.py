@@ -14,7 +14,7 @@ from eproxyctl.contracts import Space, Task, Trainable
 from eproxyctl.errors import DataError
 from eproxyctl.registry import Origin, Registry, kind_of
 from eproxyctl.runs import files
-from eproxyctl.runs.identity import sections_identity
+from eproxyctl.runs.identity import contents, sections_identity
 from eproxyctl.runs.ledger import ALONE, ROWS, TIMINGS, Keyed, stream
 from eproxyctl.scoring.architectures import listed
 from eproxyctl.scoring.labelling import spread
@@ -38,7 +38,6 @@ class Bench:
     loaded: Loaded
     space: Space
     task: Trainable
-    files: tuple[str, ...]
     context: TrainingContext
     origins: tuple[Origin, ...]
 
@@ -77,20 +76,17 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Ben
         spec.seed,
         spec.device,
         spec.tf32,
+        contents([spec.space, spec.task], exclude={"architectures", "table", "baselines"}),
     )
     trainee(context)
     origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    return Bench(loaded, space, task, task.files(), context, tuple(sorted(origins, key=lambda origin: origin.name)))
+    return Bench(loaded, space, task, context, tuple(sorted(origins, key=lambda origin: origin.name)))
 
 
 def identity(bench: Bench) -> dict[str, Any]:
     """What makes two runs the same; which architectures and the metric table that may be there do not count."""
-    parts = {
-        "space": bench.spec.space.model_dump(mode="json", exclude={"architectures"}),
-        "task": bench.spec.task.model_dump(mode="json", exclude={"table", "baselines"}),
-        "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
-    }
-    return sections_identity(parts, bench.spec, bench.files, bench.origins)
+    left_out = {"space": {"architectures"}, "task": {"table", "baselines"}, "train": set(WHICH)}
+    return sections_identity(bench.spec, tuple(left_out), left_out, bench.origins)
 
 
 def choose(bench: Bench, named: Sequence[str]) -> list[str]:
