@@ -183,7 +183,9 @@ def test_rows_of_other_versions_are_refused_until_accepted(tmp_path: Path, monke
     versions["scipy"] = "2.0"
     assert enter()["versions"]["scipy"] == "2.0"
     versions |= {"torch": "2.13.0", "eproxyctl": "0.2.0"}
-    with pytest.raises(RunError, match=r"made with eproxyctl 0\.1\.0 and torch 2\.12\.0, and this is .*torch 2\.13\.0") as e:
+    with pytest.raises(
+        RunError, match=r"made with eproxyctl 0\.1\.0 and torch 2\.12\.0, and this is .*torch 2\.13\.0"
+    ) as e:
         enter()
     assert e.value.exit_code == 6
     assert "--run" in e.value.hint
