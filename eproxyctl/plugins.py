@@ -57,15 +57,17 @@ class Sources:
     Attributes:
         folders: each holds plugin files.
         installed: whether entry points are loaded.
+        moved: (path, its copy here) of what options name, on another machine.
     """
 
     folders: tuple[str, ...] = ()
     installed: bool = True
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 def load(sources: Sources) -> Registry:
     """Built-ins first, then entry points, then files by folder and name."""
-    registry = Registry()
+    registry = Registry(moved=dict(sources.moved))
     for name in BUILTINS:
         module = importlib.import_module(name)
         registry.add_module(

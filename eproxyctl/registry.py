@@ -11,7 +11,7 @@ import inspect
 import json
 import operator
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -80,12 +80,17 @@ class Broken:
 
 @dataclass
 class Registry:
-    """The kinds known to one command."""
+    """The kinds known to one command.
+
+    Attributes:
+        moved: on another machine, where the copy of each file or folder is that options name.
+    """
 
     entries: dict[tuple[Section, str], Entry] = field(default_factory=dict)
     clashes: dict[tuple[Section, str], tuple[Origin, ...]] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     def add_module(self, module: ModuleType, origin: Origin) -> None:
         """Register every concrete Space, Task and Proxy that `module` itself defines with a `kind`."""

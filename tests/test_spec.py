@@ -143,6 +143,55 @@ def test_paths_are_looked_up_beside_the_file_then_under_data(tmp_path: Path) -> 
     assert load(path, REGISTRY, data=[data]).spec.task.table.path == str(tmp_path / "t.csv")
 
 
+RECORDED = """\
+from collections.abc import Mapping
+from eproxyctl import DataPath, Options, Proxy, ProxyOptions, Score
+
+class Prior(Options):
+    weights: DataPath
+    path: str = ""
+
+class RecordedProxy(Proxy):
+    \"\"\"Knows records.\"\"\"
+    kind = "recorded"
+
+    class Options(ProxyOptions):
+        priors: tuple[Prior, ...] = ()
+        others: Mapping[str, DataPath] = {}
+        built_in: Prior | DataPath | None = None
+
+    def score(self, network, batches, seed):
+        return Score(0.0)
+"""
+
+
+def test_what_is_a_path_says_its_type_and_not_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In lists, mappings, unions and nested proxies; beside the file that names it, then under the data folders."""
+    for name in ("own/recorded.py", "sub/near", "near", "data/far", "here/near"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "own" / "recorded.py").write_text(RECORDED)
+    registry = plugins.load(plugins.Sources((str(tmp_path / "own"),), installed=False))
+    member = "kind: recorded\npriors: [{weights: near, path: near}, {weights: far}]\nothers: {x: near}\nbuilt_in: no\n"
+    (tmp_path / "sub" / "recorded.yaml").write_text(member.replace("no", "nowhere"))
+    members = "[sub/recorded.yaml, {kind: recorded, others: {x: near}, built_in: {weights: near}}]"
+    (tmp_path / "x.yaml").write_text(GOOD.replace("{kind: eproxy}", f"{{kind: ensemble, members: {members}}}"))
+    monkeypatch.chdir(tmp_path / "here")
+    override = Override("--set[0]", "proxy.members.1.priors", "[{weights: near}, {weights: far}]")
+    loaded = load(tmp_path / "x.yaml", registry, [override], [tmp_path / "data"])
+    below, beside = loaded.spec.proxies[0].members  # type: ignore[attr-defined]
+    assert [prior.weights for prior in below.priors] == [str(tmp_path / "sub/near"), str(tmp_path / "data/far")]
+    assert below.priors[0].path == "near"
+    assert (below.others["x"], below.built_in) == (str(tmp_path / "sub/near"), str(tmp_path / "sub/nowhere"))
+    assert (beside.others["x"], beside.built_in.weights) == (str(tmp_path / "near"), str(tmp_path / "near"))
+    assert [prior.weights for prior in beside.priors] == ["near", str(tmp_path / "data/far")]
+
+
+def test_a_path_that_is_none_is_said_as_it_was_written(tmp_path: Path) -> None:
+    found = problems(tmp_path, GOOD.replace("{kind: photos}", "{kind: npz, path: [a.npz]}"))
+    assert found == ["x.yaml:9:29: task.source.path: text is needed ()"]
+
+
 def test_overrides_win_and_say_where_they_are(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, GOOD, Override("--set[0]", "space.channels", "8"), Override("--seed", "seed", "3"))
     assert (loaded.spec.space.channels, loaded.spec.seed) == (8, 3)

@@ -46,6 +46,7 @@ def benchmark_command(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Really train architectures on the task, and write their metric to table.csv in the run directory.
 
@@ -78,6 +79,7 @@ def benchmark_command(
                 run=run,
                 workers=workers,
                 dask=dask,
+                accept_versions=accept_versions,
                 save=save,
                 progress=progress,
             )

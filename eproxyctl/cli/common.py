@@ -112,6 +112,15 @@ Run = Annotated[
     typer.Option("--run", envvar="EPROXYCTL_RUN", help="Run directory.", show_default="runs/<spec>/<command>"),
 ]
 
+AcceptVersions = Annotated[
+    bool,
+    typer.Option(
+        "--accept-versions",
+        envvar="EPROXYCTL_ACCEPT_VERSIONS",
+        help="Continue a run whose rows were made by another eproxyctl, torch or numpy.",
+    ),
+]
+
 
 CARRIED = ("space", "task", "train", "seed", "device")
 """Sections whose --set the next command needs too."""

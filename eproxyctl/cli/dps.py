@@ -31,6 +31,7 @@ def dps_command(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Tune the proxy to the task's metric table: discrete proxy search (DPS).
 
@@ -54,7 +55,14 @@ def dps_command(
 
         with bars() as progress:
             found = tune(
-                request, run=run, workers=workers, dask=dask, storage=storage, finalists=finalists, progress=progress
+                request,
+                run=run,
+                workers=workers,
+                dask=dask,
+                accept_versions=accept_versions,
+                storage=storage,
+                finalists=finalists,
+                progress=progress,
             )
         failed += found.failed
         if len(paths) == 1:

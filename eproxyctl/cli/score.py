@@ -34,6 +34,7 @@ def score_command(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Score architectures; with a metric table, say how well the scores rank them.
 
@@ -61,7 +62,15 @@ def score_command(
         streams = not several and out is None and chosen in (Format.csv, Format.jsonl)
         on_row = output.streaming(chosen) if streams else None
         with bars() as progress:
-            found = score(request, run=run, workers=workers, dask=dask, progress=progress, on_row=on_row)
+            found = score(
+                request,
+                run=run,
+                workers=workers,
+                dask=dask,
+                accept_versions=accept_versions,
+                progress=progress,
+                on_row=on_row,
+            )
         common.say_notes(found.notes)
         failed += found.failed
         if several:

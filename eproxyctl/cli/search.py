@@ -37,6 +37,7 @@ def search_command(
     data: common.Data = None,
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
+    accept_versions: common.AcceptVersions = False,
 ) -> None:
     """Find the architectures that score best, within limits on params, macs and latency.
 
@@ -61,7 +62,15 @@ def search_command(
         from eproxyctl.searching.run import search
 
         with bars() as progress:
-            found = search(request, run=run, workers=workers, dask=dask, storage=storage, progress=progress)
+            found = search(
+                request,
+                run=run,
+                workers=workers,
+                dask=dask,
+                accept_versions=accept_versions,
+                storage=storage,
+                progress=progress,
+            )
         if len(paths) == 1:
             output.write_records(found.rows[:top], chosen, out, title=found.title)
         summary += [{"spec": found.name, **record} for record in found.rows[:1]]

@@ -7,6 +7,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
+from eproxyctl.contracts.paths import DataPath
 from eproxyctl.contracts.proxy import (
     Composite,
     Costs,
@@ -38,6 +39,7 @@ __all__ = [
     "Choice",
     "Composite",
     "Costs",
+    "DataPath",
     "Examples",
     "Features",
     "Fidelity",

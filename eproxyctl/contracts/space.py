@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, PositiveInt, model_validator
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Options
+from eproxyctl.contracts.paths import DataPath
 from eproxyctl.errors import InvalidArchitecture
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Architectures(Options):
     """Which architectures of the space a command works on. `sample: n` is a prefix of `sample: m > n`."""
 
     keys: tuple[Any, ...] | None = Field(None, description="the architectures themselves, in any known notation")
-    file: str | None = Field(None, description="a text file, one architecture a line")
+    file: DataPath | None = Field(None, description="a text file, one architecture a line")
     sample: PositiveInt | None = Field(None, description="how many to draw, from the space or with `table` from it")
     table: bool = Field(False, description="all architectures of the task's metric table")
     all: bool = Field(False, description="every architecture of the space")

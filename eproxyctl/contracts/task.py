@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options
+from eproxyctl.contracts.paths import DataPath
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +56,7 @@ class Examples:
 class TableOptions(Options):
     """The metric table: architectures and how well each does on the task."""
 
-    path: str = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
+    path: DataPath = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
     metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
     key: str | None = Field(
         None, description="column that names the architecture; unset: key, architecture or the first"
@@ -110,10 +111,6 @@ class Task(ABC):
     def goal(self) -> Goal:
         """Whether a higher metric is better."""
         return self.options.table.goal if self.options.table else "maximize"
-
-    def files(self) -> tuple[str, ...]:
-        """Input files whose content is part of a run's identity."""
-        return ()
 
 
 class Trainable(ABC):

@@ -19,6 +19,7 @@ from eproxyctl.dps.trials import KEPT, pareto_front, run_trials, searched
 from eproxyctl.errors import RunError, UsageError
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.identity import study_name
 from eproxyctl.runs.ledger import Ledger
 from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
@@ -80,6 +81,7 @@ def tune(
     run: str | Path | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    accept_versions: bool = False,
     storage: str | None = None,
     finalists: int = 1,
     progress: Listener | None = None,
@@ -94,6 +96,7 @@ def tune(
         run: the run directory; None: `runs/<spec>/dps`.
         workers: processes; 0: this one. None: one a core.
         dask: a scheduler's address, or `local`.
+        accept_versions: continue a run whose rows were made by another eproxyctl, torch or numpy.
         storage: URL of a database, so that many processes work on one study, each in a run directory of its own.
         finalists: best trials that are checked on held-out architectures.
         progress: called with each event.
@@ -112,7 +115,9 @@ def tune(
     count = default_count(plan.spec.device) if workers is None else workers
     total = _rows(plan, parts, finalists)
     with (
-        RunDirectory(folder, "dps", names, texts, plan.origins, storage_stamp(storage)),
+        RunDirectory(
+            folder, "dps", names, texts, plan.origins, storage_stamp(storage), accept_versions=accept_versions
+        ),
         make_workers(min(count, len(parts.training)), dask, plan.spec.device) as running,
         Ledger(folder, Row.from_json) as ledger,
     ):
@@ -175,7 +180,7 @@ def _searched(
     """The result and its baselines, and how many trials there were."""
     plan = evaluation.plan
     choices, encode = searched(plan)
-    name = "dps-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    name = study_name("dps", names)
     aims = goals(plan)
     study: DiscreteStudy = store.study(Terms(name, choices, plan.spec.dps.sampler, plan.spec.seed, encode, goals=aims))
     best = run_trials(study, evaluation, parts)

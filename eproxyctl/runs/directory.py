@@ -22,8 +22,12 @@ from filelock import FileLock, Timeout
 from eproxyctl.errors import RunError
 from eproxyctl.registry import Origin
 from eproxyctl.runs.files import explained, write
+from eproxyctl.runs.identity import changed, comparable
 
 STAMPED = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "pytorch-ignite", "torchmetrics")
+DECISIVE = ("eproxyctl", "torch", "numpy")
+"""Those of another version of which the same spec may have other rows."""
+ANOTHER = "name another directory with --run"
 
 
 DAMAGED = "delete that file only, if the directory is of the same spec: the rows beside it are kept and used"
@@ -39,6 +43,11 @@ class RunDirectory:
         files: name → text, written beside it.
         origins: of the space, task and proxy that were used.
         more: that the stamp says.
+        accept_versions: go on where rows were made by other versions of what decides their bits; the stamp says both.
+
+    Raises, when entered:
+        RunError: another process writes to it; it belongs to another command or spec; its rows were made by other
+            versions, or by one that did not note all that they depend on.
     """
 
     def __init__(
@@ -49,6 +58,8 @@ class RunDirectory:
         files: dict[str, str],
         origins: Sequence[Origin],
         more: Mapping[str, str] | None = None,
+        *,
+        accept_versions: bool = False,
     ) -> None:
         self.path = path
         self.command = command
@@ -56,6 +67,8 @@ class RunDirectory:
         self._files = files
         self._origins = origins
         self._more = dict(more or {})
+        self._accept_versions = accept_versions
+        self._earlier: list[dict[str, str]] = []
         self._lock = FileLock(path / "lock")
 
     def __enter__(self) -> RunDirectory:
@@ -64,7 +77,7 @@ class RunDirectory:
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
-                hint = "wait for it, or name another directory with --run"
+                hint = f"wait for it, or {ANOTHER}"
                 raise RunError(f"another process is writing to {self.path}", hint=hint) from None
         try:
             self._check()
@@ -86,13 +99,37 @@ class RunDirectory:
         found = read_stamp(self.path)
         if found is None:
             return
-        hint = "name another directory with --run, or delete this one"
+        hint = f"{ANOTHER}, or delete this one"
         if found.get("command") != self.command:
             raise RunError(f"{self.path} belongs to `eproxyctl {found.get('command')}`", hint=hint)
         before = found.get("identity", {})
-        changed = sorted(name for name in {*before, *self.identity} if before.get(name) != self.identity.get(name))
-        if changed:
-            raise RunError(f"{self.path} belongs to another spec: {', '.join(changed)} changed", hint=hint)
+        parts = changed(before, self.identity)
+        if parts == ["minibatch"]:
+            what = f"the spec of {self.path} draws another minibatch now: the task's data, or what reads them, changed"
+            raise RunError(what, hint=hint)
+        if parts:
+            raise RunError(f"{self.path} belongs to another spec: {', '.join(parts)} changed", hint=hint)
+        if not comparable(before, self.identity):
+            what = f"{self.path} was made by an earlier eproxyctl, which did not note the content of all files"
+            raise RunError(f"{what}: whether its rows are those of this spec cannot be told", hint=hint)
+        self._check_versions(found.get("stamp", {}))
+
+    def _check_versions(self, stamp: Mapping[str, Any]) -> None:
+        """Raises RunError where neither the last nor an accepted run had the versions of this one."""
+        ours = {name: _version(name) for name in DECISIVE}
+        known = stamp.get("versions", {})
+        last = {name: known.get(name, version) for name, version in ours.items()}
+        self._earlier = list(stamp.get("earlier versions", ()))
+        if ours == last:
+            return
+        if ours not in self._earlier and not self._accept_versions:
+            differing = [name for name in DECISIVE if ours[name] != last[name]]
+            theirs, this = (" and ".join(f"{name} {of[name]}" for name in differing) for of in (last, ours))
+            raise RunError(
+                f"the rows in {self.path} were made with {theirs}, and this is {this}: the same spec may give others",
+                hint=f"{ANOTHER}, or go on with rows of both: --accept-versions",
+            )
+        self._earlier = [each for each in self._earlier if each not in (last, ours)] + [last]
 
     def _stamp(self) -> dict[str, Any]:
         return {
@@ -101,6 +138,7 @@ class RunDirectory:
             "machine": platform.machine(),
             "threads": 1,
             "versions": {name: _version(name) for name in STAMPED},
+            **({"earlier versions": self._earlier} if self._earlier else {}),
             "used": [{"name": o.name, "origin": o.path, "sha256": o.sha256} for o in self._origins],
             **self._more,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.errors import DataError, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
-from eproxyctl.runs.identity import sections_identity
+from eproxyctl.runs.identity import contents, sections_identity
 from eproxyctl.scoring.settings import leaves
 from eproxyctl.scoring.worker import Ask, Context, Minibatch
 from eproxyctl.spec.loading import Loaded
@@ -95,6 +96,7 @@ def prepare(request: Request) -> Plan:
         minibatches(task, spec.seed, scoring),
         count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
         spec.tf32,
+        contents([spec.space, *spec.proxies, *(leaf.options for leaf in scoring)], exclude={"architectures"}),
     )
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
@@ -165,11 +167,19 @@ def identity(plan: Plan, extra: dict[str, Any] | None = None) -> dict[str, Any]:
 
     Paths do not count, the content of what they lead to does; nor do samples, trials, baselines, workers and output.
     """
-    spec = plan.spec
-    whole = spec.model_dump(mode="json")
-    parts: dict[str, Any] = {section: whole[section] for section in SECTIONS}
-    parts["space"].pop("architectures", None)
-    parts["task"].pop("baselines")
-    digest = sections_identity(parts, spec, plan.task.files(), plan.origins)
+    left_out = {"space": {"architectures"}, "task": {"baselines"}}
+    digest = sections_identity(plan.spec, SECTIONS, left_out, plan.origins)
     digest["table"] = plan.table.sha256[:16] if plan.table else ""
+    digest["minibatch"] = drawn(plan.context.minibatches)
     return digest | (extra or {})
+
+
+def drawn(minibatches: Sequence[tuple[Ask, Minibatch]]) -> str:
+    """A digest of minibatches: data that no option names are noticed too."""
+    data = hashlib.sha256()
+    for ask, minibatch in minibatches:
+        labels = minibatch.labels
+        data.update(repr((ask, minibatch.inputs.shape, None if labels is None else labels.shape)).encode())
+        data.update(minibatch.inputs.tobytes())
+        data.update(b"" if labels is None else labels.tobytes())
+    return data.hexdigest()[:16]

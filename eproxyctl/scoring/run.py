@@ -107,6 +107,7 @@ def score(
     run: str | Path | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    accept_versions: bool = False,
     progress: Listener | None = None,
     on_row: Callable[[Record], None] | None = None,
     **changes: Unpack[Changes],
@@ -120,6 +121,7 @@ def score(
         run: the run directory; None: `runs/<spec>/score`.
         workers: processes; 0: this one. None: one a core.
         dask: a scheduler's address, or `local`.
+        accept_versions: continue a run whose rows were made by another eproxyctl, torch or numpy.
         progress: called with each event.
         on_row: called with the record of each architecture, in the spec's order, as they are done; where a proxy ranks
             them together, at the end.
@@ -137,7 +139,7 @@ def score(
     waits = any(needs_others(proxy) for proxy in plan.proxies)
     texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     damage: list[str] = []
-    with RunDirectory(folder, "score", identity(plan), texts, plan.origins):
+    with RunDirectory(folder, "score", identity(plan), texts, plan.origins, accept_versions=accept_versions):
         with closing(_scored(plan, found, folder, where, progress, damage)) as rows:
             for i, each in rows:
                 if on_row and not waits:

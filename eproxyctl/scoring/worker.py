@@ -67,6 +67,7 @@ class Context:
         minibatches: what the proxies see, by what they ask for.
         largest: (params, macs) of the space's largest architecture.
         tf32: the spec's.
+        files: (path, digest of its content) of what the space and the proxies name.
     """
 
     sources: plugins.Sources
@@ -79,6 +80,7 @@ class Context:
     minibatches: tuple[tuple[Ask, Minibatch], ...]
     largest: tuple[int, int]
     tf32: bool = False
+    files: tuple[tuple[str, str], ...] = ()
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class Context:
             data.update(minibatch.inputs.tobytes())
             data.update(b"" if minibatch.labels is None else minibatch.labels.tobytes())
         rest = (self.sources, self.code, self.space, self.seed, self.device, self.shape, self.outputs, self.largest)
-        data.update(repr((*rest, self.tf32)).encode())
+        data.update(repr((*rest, self.tf32, self.files)).encode())
         object.__setattr__(self, "digest", data.hexdigest())
 
     def __hash__(self) -> int:

@@ -14,6 +14,7 @@ from eproxyctl.errors import RunError
 from eproxyctl.ranking import shared_ranks
 from eproxyctl.runs import files
 from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.identity import study_name
 from eproxyctl.runs.ledger import Ledger, timings
 from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
@@ -77,6 +78,7 @@ def search(
     run: str | Path | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    accept_versions: bool = False,
     storage: str | None = None,
     progress: Listener | None = None,
     **changes: Unpack[Changes],
@@ -88,6 +90,7 @@ def search(
         run: the run directory; None: `runs/<spec>/search`.
         workers: processes; 0: this one. None: one a core.
         dask: a scheduler's address, or `local`.
+        accept_versions: continue a run whose rows were made by another eproxyctl, torch or numpy.
         storage: URL of a database, so that many processes work on one study, each in a run directory of its own.
         progress: called with each event.
         changes: of the spec, see `Changes`.
@@ -101,11 +104,13 @@ def search(
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "search"
     own = options.model_dump(exclude={"evaluations", "minutes"})
     names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
-    name = "search-" + hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:16]
+    name = study_name("search", names)
     texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     count = default_count(plan.spec.device) if workers is None else workers
     with (
-        RunDirectory(folder, "search", names, texts, plan.origins, storage_stamp(storage)),
+        RunDirectory(
+            folder, "search", names, texts, plan.origins, storage_stamp(storage), accept_versions=accept_versions
+        ),
         make_workers(min(count, options.batch), dask, plan.spec.device) as running,
         Ledger(folder, Row.from_json, name=plan.space.canonical) as ledger,
     ):

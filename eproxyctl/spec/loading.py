@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from eproxyctl.contracts.paths import Written
 from eproxyctl.errors import Problem, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Registry, Section
 from eproxyctl.spec.explain import problem_of
@@ -23,8 +24,6 @@ GIVEN = "the given spec"
 """Where values come from that no file holds."""
 DEEPEST = 8
 """Files that name files; more than this many is a circle."""
-PATH_SETTINGS = ("path", "file", "masks")
-"""A setting of this name is a path: looked up beside the file that names it, then under the data folders."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,8 @@ def load(
     notes = [note for override in overrides for note in _override(root, override)]
     for section in SECTIONS:
         _reference(root, section, Path(), data)
-    _resolve_paths(root, data)
     _check_kinds(root, registry)
-    found = _validate(root, registry)
+    found = _validate(root, registry, data)
     if isinstance(spec, Path):
         return Loaded(found, spec.stem, spec.read_text("utf-8-sig"), root, tuple(notes))
     text = json.dumps(root.plain(), indent=2, sort_keys=True) + "\n"  # JSON is YAML
@@ -128,8 +126,7 @@ def _referred(node: Node, section: str, folder: Path, data: Sequence[Path], dept
 
 
 def _find(name: str, folder: Path, data: Sequence[Path]) -> Path:
-    candidates = [base / name for base in (folder, *data)]
-    return next((candidate for candidate in candidates if candidate.exists()), candidates[0])
+    return Path(Written.beside(name, (folder, *data)).found())
 
 
 def _override(root: Node, override: Override) -> Iterator[str]:
@@ -170,17 +167,16 @@ def _override(root: Node, override: Override) -> Iterator[str]:
     node.keys[last] = origin
 
 
-def _resolve_paths(node: Node, data: Sequence[Path]) -> None:
+def _values(node: Node, data: Sequence[Path]) -> Any:
+    """The values without positions; texts know the folders in which they would be looked up, were they paths."""
+    if isinstance(node.value, dict):
+        return {key: _values(child, data) for key, child in node.value.items()}
     if isinstance(node.value, list):
-        for item in node.value:
-            _resolve_paths(item, data)
-    elif isinstance(node.value, dict):
-        for key, child in node.value.items():
-            if key in PATH_SETTINGS and isinstance(child.value, str):
-                folder = Path(child.origin.source).parent if child.origin.line else Path()
-                child.value = str(_find(child.value, folder, data))
-            else:
-                _resolve_paths(child, data)
+        return [_values(child, data) for child in node.value]
+    if isinstance(node.value, str):
+        folder = Path(node.origin.source).parent if node.origin.line else Path()
+        return Written.beside(node.value, (folder, *data))
+    return node.value
 
 
 def _check_kinds(root: Node, registry: Registry) -> None:
@@ -209,11 +205,11 @@ def _check_kind(node: Node, section: Section, registry: Registry) -> Iterator[Pr
         yield kind.origin.problem(error.message, error.hint)
 
 
-def _validate(root: Node, registry: Registry) -> Spec:
+def _validate(root: Node, registry: Registry, data: Sequence[Path]) -> Spec:
     model = spec_model(registry, several=isinstance(root.value["proxy"].value, list))
     for _ in range(2):
         try:
-            return model.model_validate(root.plain(), context=registry)
+            return model.model_validate(_values(root, data), context=registry)
         except ValidationError as error:
             errors = error.errors(include_url=False, include_context=True)
         if not _use_raw_text(root, errors):

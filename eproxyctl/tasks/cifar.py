@@ -10,12 +10,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from eproxyctl.contracts import Options
+from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, choose
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 RECORD = 1 + 3 * 32 * 32
+
+
+def _cache() -> str:
+    import platformdirs
+
+    return str(Path(platformdirs.user_cache_dir("eproxyctl")) / "cifar-10-batches-bin")
 
 
 class Cifar10(Options):
@@ -24,7 +30,7 @@ class Cifar10(Options):
     FILES: ClassVar[tuple[str, ...]] = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 
     kind: Literal["cifar10"] = "cifar10"
-    path: str | None = Field(None, description="the folder; unset: the user's cache")
+    path: DataPath = Field(default_factory=_cache, description="the folder; unset: the user's cache")
     download: bool = Field(False, description="fetch the archive (170 MB) when it is not there")
 
     def classes(self) -> int | None:
@@ -67,11 +73,7 @@ class Cifar10(Options):
 
     def folder(self) -> Path:
         """Where the batches are."""
-        if self.path:
-            return Path(self.path)
-        import platformdirs
-
-        return Path(platformdirs.user_cache_dir("eproxyctl")) / "cifar-10-batches-bin"
+        return Path(self.path)
 
 
 def _download_cifar10(folder: Path) -> None:

@@ -46,9 +46,6 @@ class PictureTask(Task):
     def shape(self) -> tuple[int, ...]:
         return (1 if self.options.grey else 3, self.options.resolution, self.options.resolution)
 
-    def files(self) -> tuple[str, ...]:
-        return self.source.paths()
-
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch
 

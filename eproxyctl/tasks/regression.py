@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Options, Trainable, derive
+from eproxyctl.contracts import FULL, Batches, DataPath, Examples, Fidelity, Options, Trainable, derive
 from eproxyctl.errors import DataError, did_you_mean
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
@@ -34,7 +34,7 @@ class Npz(Options):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `values` (or `y`), numbers [N]."""
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
+    path: DataPath = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images = archived(self.path, "values")
@@ -68,8 +68,8 @@ class Folder(Options):
     """
 
     kind: Literal["folder"] = "folder"
-    path: str = Field(description="the folder")
-    file: str = Field(description="the CSV file")
+    path: DataPath = Field(description="the folder")
+    file: DataPath = Field(description="the CSV file")
     column: str = Field("value", description="the column of the values")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import Examples, Options, Trainable, derive
+from eproxyctl.contracts import DataPath, Examples, Options, Trainable, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
@@ -35,7 +35,7 @@ class Npz(Options):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W]."""
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
+    path: DataPath = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images = archived(self.path, "masks")
@@ -72,8 +72,8 @@ class Folder(Options):
     """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png."""
 
     kind: Literal["folder"] = "folder"
-    path: str = Field(description="the folder of images")
-    masks: str = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
+    path: DataPath = Field(description="the folder of images")
+    masks: DataPath = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         files = [image for image, _ in self._files()]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from eproxyctl.contracts import Options
+from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 
@@ -60,7 +60,7 @@ class Npz(Options):
     tokens: ClassVar[bool] = False
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
+    path: DataPath = Field(description="the .npz file")
 
     def shape(self) -> tuple[int, int]:
         """(C, L) of a whole sequence."""
@@ -109,7 +109,7 @@ class Text(Options):
     tokens: ClassVar[bool] = True
 
     kind: Literal["text"] = "text"
-    path: str | None = Field(None, description="a UTF-8 text file; unset: an embedded English text")
+    path: DataPath | None = Field(None, description="a UTF-8 text file; unset: an embedded English text")
     vocabulary: int = Field(64, ge=2, description="channels: the most frequent characters; the last is all others")
 
     def shape(self) -> tuple[int, int]:

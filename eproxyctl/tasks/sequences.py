@@ -50,10 +50,6 @@ class SequencesTask(ClassificationTask):
     def outputs(self) -> int:
         return self.options.outputs or self.options.source.classes() or 10
 
-    def files(self) -> tuple[str, ...]:
-        path = getattr(self.options.source, "path", None)
-        return (path,) if path else ()
-
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from eproxyctl.contracts import Options
+from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.cifar import Cifar10
@@ -90,7 +90,7 @@ class Npz(Options):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, C] or [N, H, W] and, optionally, `labels` (or `y`) [N]."""
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
+    path: DataPath = Field(description="the .npz file")
 
     def classes(self) -> int | None:
         labels = self._labels()
@@ -132,7 +132,7 @@ class Folder(Options):
     """A folder of images, one subfolder a class; or images side by side, without labels."""
 
     kind: Literal["folder"] = "folder"
-    path: str = Field(description="the folder")
+    path: DataPath = Field(description="the folder")
 
     def classes(self) -> int | None:
         return len({path.parent for path in self.files()}) if self._labelled() else None

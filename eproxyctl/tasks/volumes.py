@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Options, TaskOptions, derive
+from eproxyctl.contracts import FULL, Batches, DataPath, Examples, Fidelity, Options, TaskOptions, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import ClassificationTask, statistics
@@ -51,7 +51,7 @@ class Npz(Options):
     """A NumPy archive with `volumes` (or `x`), numbers [N, C, D, H, W], and, optionally, `labels` (or `y`) [N]."""
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
+    path: DataPath = Field(description="the .npz file")
 
     def volumes(self) -> NDArray[Any]:
         """All, [N, C, D, H, W]."""
@@ -105,9 +105,6 @@ class VolumesTask(ClassificationTask):
             return self.options.outputs
         labels = self.options.source.labels()
         return 10 if labels is None else int(labels.max(initial=0)) + 1
-
-    def files(self) -> tuple[str, ...]:
-        return self.options.source.paths()
 
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch

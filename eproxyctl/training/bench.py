@@ -10,7 +10,7 @@ from typing import Any
 from eproxyctl.contracts import Space, Task, Trainable
 from eproxyctl.errors import DataError
 from eproxyctl.registry import Origin, kind_of
-from eproxyctl.runs.identity import sections_identity
+from eproxyctl.runs.identity import contents, sections_identity
 from eproxyctl.scoring.architectures import listed_keys
 from eproxyctl.scoring.labelling import pick_spread
 from eproxyctl.scoring.plan import check_rank
@@ -33,7 +33,6 @@ class Bench:
     loaded: Loaded
     space: Space
     task: Trainable
-    files: tuple[str, ...]
     context: TrainingContext
     origins: tuple[Origin, ...]
 
@@ -72,22 +71,17 @@ def make_ready(request: Request) -> Bench:
         spec.seed,
         spec.device,
         spec.tf32,
+        contents([spec.space, spec.task], exclude={"architectures", "table", "baselines"}),
     )
     Trainee(context)  # what is wrong with the examples is said before anything is trained, and nothing is kept
     origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    return Bench(
-        request.loaded, space, task, task.files(), context, tuple(sorted(origins, key=lambda origin: origin.name))
-    )
+    return Bench(request.loaded, space, task, context, tuple(sorted(origins, key=lambda origin: origin.name)))
 
 
 def bench_identity(bench: Bench) -> dict[str, Any]:
     """What makes two runs the same; which architectures and the metric table that may be there do not count."""
-    parts = {
-        "space": bench.spec.space.model_dump(mode="json", exclude={"architectures"}),
-        "task": bench.spec.task.model_dump(mode="json", exclude={"table", "baselines"}),
-        "train": bench.spec.train.model_dump(mode="json", exclude=set(WHICH)),
-    }
-    return sections_identity(parts, bench.spec, bench.files, bench.origins)
+    left_out = {"space": {"architectures"}, "task": {"table", "baselines"}, "train": set(WHICH)}
+    return sections_identity(bench.spec, tuple(left_out), left_out, bench.origins)
 
 
 def to_train(bench: Bench, named: Sequence[str]) -> list[str]:

@@ -89,6 +89,7 @@ def benchmark(
     run: str | Path | None = None,
     workers: int | None = None,
     dask: str | None = None,
+    accept_versions: bool = False,
     save: bool = False,
     progress: Listener | None = None,
     **changes: Unpack[Changes],
@@ -103,6 +104,7 @@ def benchmark(
         run: the run directory; None: `runs/<spec>/benchmark`.
         workers: processes; 0: this one. None: one a core.
         dask: a scheduler's address, or `local`.
+        accept_versions: continue a run whose rows were made by another eproxyctl, torch or numpy.
         save: keep the weights, as safetensors; needs workers that write to this machine.
         progress: called with each event.
         changes: of the spec, see `Changes`.
@@ -120,7 +122,15 @@ def benchmark(
     rows: list[TrainedRow] = []
     damage: list[str] = []
     with (
-        RunDirectory(folder, "benchmark", bench_identity(bench), texts, bench.origins, {GOAL: bench.task.metric_goal}),
+        RunDirectory(
+            folder,
+            "benchmark",
+            bench_identity(bench),
+            texts,
+            bench.origins,
+            {GOAL: bench.task.metric_goal},
+            accept_versions=accept_versions,
+        ),
         make_workers(min(count, len(keys)), dask, bench.spec.device) as running,
     ):
         counter = Counter(f"training {bench.loaded.name}", len(keys), progress)

@@ -64,6 +64,7 @@ class TrainingContext:
         code: sha256 of each plugin.
         space, task, train: sections of the spec, as JSON.
         seed, device, tf32: the spec's.
+        files: (path, digest of its content) of what the space and the task name.
     """
 
     sources: plugins.Sources
@@ -74,6 +75,7 @@ class TrainingContext:
     seed: int
     device: str
     tf32: bool = False
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ class Sent(Protocol):
 
     @property
     def sources(self) -> Sources: ...
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """(path, digest of its content) of what the sections that workers read name."""
+        ...
 
 
 C = TypeVar("C", bound=Sent)

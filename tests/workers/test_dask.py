@@ -16,12 +16,9 @@ import pytest
 from conftest import Cli
 from distributed import KilledWorker
 
-from eproxyctl.plugins import Sources
 from eproxyctl.scoring.worker import ScoringJob
-from eproxyctl.training.trainee import TrainingContext
 from eproxyctl.workers import dask as cluster
 from eproxyctl.workers.dask import Cluster
-from eproxyctl.workers.luggage import pack, unpack
 
 DEADLY = """\
 import os
@@ -159,20 +156,61 @@ def test_a_wrong_address_is_said(tiny: Path, cli: Cli, monkeypatch: pytest.Monke
         assert "--dask local" in result.stderr
 
 
-def test_a_folder_and_a_file_arrive_as_they_were(tmp_path: Path) -> None:
-    (tmp_path / "images" / "a").mkdir(parents=True)
-    (tmp_path / "images" / "a" / "1.png").write_bytes(b"one")
-    (tmp_path / "list.npz").write_bytes(b"two")
-    space = json.dumps({"path": str(tmp_path / "list.npz"), "file": "not/there"})
-    task = json.dumps({"source": {"kind": "folder", "path": str(tmp_path / "images")}})
-    context = TrainingContext(Sources(()), (), space, task, "{}", 0, "cpu")
-    luggage = pack(context, data=True)
-    assert luggage.size == 6
-    assert pack(context, data=False).size == 0
-    there = unpack(context, luggage)
-    moved = json.loads(there.space)
-    assert Path(moved["path"]).read_bytes() == b"two"
-    assert moved["file"] == "not/there"
-    folder = json.loads(there.task)["source"]["path"]
-    assert Path(folder, "a", "1.png").read_bytes() == b"one"
-    assert str(tmp_path) not in there.space + there.task
+MEASURED = """\
+import numpy as np
+from pathlib import Path
+from eproxyctl import FULL, Batches, DataPath, Examples, Needs, Proxy, ProxyOptions, Score, TaskOptions
+from eproxyctl.tasks.classification import ClassificationTask, statistics
+
+class MeasuredTask(ClassificationTask):
+    \"\"\"Measurements of three classes.\"\"\"
+    kind = "measured"
+    shape = (3, 8, 8)
+    outputs = 3
+
+    class Options(TaskOptions):
+        measurements: DataPath
+
+    def _inputs(self):
+        import torch
+        return torch.from_numpy(np.load(self.options.measurements))
+
+    def batch(self, seed, fidelity=FULL, n=1):
+        return Batches(self._inputs()[: 4 * n])
+
+    def examples(self, seed, validation, limit=None):
+        inputs = self._inputs()
+        labels = np.arange(len(inputs)) % 3
+        targets, training, held = self.labelled(inputs, labels, seed, validation, limit, what="measurement")
+        return Examples(inputs, targets, training, held, *statistics(inputs[training]))
+
+class RecordedProxy(Proxy):
+    \"\"\"The length of the records.\"\"\"
+    kind = "recorded"
+
+    class Options(ProxyOptions):
+        records: tuple[DataPath, ...]
+
+    def score(self, network, batches, seed):
+        return Score(float(sum(len(Path(path).read_text()) for path in self.options.records)))
+"""
+
+
+def test_what_options_of_plugins_name_is_sent(tiny: Path, cli: Cli, start: Start) -> None:
+    """The workers run in another folder, so that the relative paths of the task and the proxy lead nowhere there."""
+    Path("own").mkdir()
+    Path("own", "measured.py").write_text(MEASURED)
+    random = np.random.default_rng(0)
+    np.save("m.npy", (random.random((24, 3, 8, 8)) + np.arange(24)[:, None, None, None] % 3).astype(np.float32))
+    Path("a.txt").write_text("abc")
+    Path("b.txt").write_text("de")
+    head = tiny.read_text().partition("task:")[0]
+    ours = "task: {kind: measured, measurements: m.npy}\nproxy: {kind: recorded, records: [a.txt, b.txt]}\n"
+    tiny.write_text(head + ours + "train: {architectures: 2, epochs: 1, batch_size: 8}\n")
+    address = start(2)
+    for name in ("score", "benchmark"):
+        for folder, place in {f"{name}-here": (), f"{name}-there": ("--dask", address)}.items():
+            result = cli(name, tiny, "--plugins", "own", *place, "--run", folder)
+            assert (result.exit_code, result.stderr) == (0, "")
+        assert rows(f"{name}-here") == rows(f"{name}-there")
+    assert json.loads(rows("score-there").splitlines()[0])["score"] == 5
