@@ -115,6 +115,10 @@ class Task(ABC):
         """Input files whose content is part of a run's identity."""
         return ()
 
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the data, a line each: which are left out, which are kept to validate on."""
+        return ()
+
     # Optional: networks can really be trained on a task with a `metric`, as `benchmark` does.
 
     metric: ClassVar[str] = ""

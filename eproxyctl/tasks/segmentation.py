@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import Examples, Options, derive
+from eproxyctl.contracts import Examples, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
-from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, flat, image_files, read, some
+from eproxyctl.tasks.files import shown
+from eproxyctl.tasks.folders import FolderOptions, Layout, split_files
+from eproxyctl.tasks.pictures import PictureOptions, PictureSource, PictureTask
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, image_files, read, read_all, some
 from eproxyctl.tasks.splits import divide
 
 if TYPE_CHECKING:
@@ -31,75 +33,108 @@ VOID = 255
 NUMBERS = "a mask has the number of a class in each pixel, from 0, or 255 for none; black and white is 0 and 1"
 
 
-class Npz(Options):
-    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W]."""
+class Npz(archives.ArchiveOptions, PictureSource):
+    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W].
+
+    An archive in parts (`train_images`, `train_masks`, `val_images`, …) brings its own validation split.
+    """
 
     kind: Literal["npz"] = "npz"
-    path: str = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        images = archived(self.path, "masks")
-        return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
+        images = archived(self, "masks").values
+        return [flat(images[i]) for i in choose(self.own() or len(images), n, generator, self.path)], None
+
+    def own(self) -> int | None:
+        return archives.count(self, "images", "x")
+
+    def notes(self) -> tuple[str, ...]:
+        return archives.notes(self, "images", "x")
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
-        for i, (image, mask) in enumerate(zip(archived(self.path, "masks"), self._masks(), strict=True)):
-            yield f"{self.path}[{i}]", flat(image), mask
+        for i, (image, mask) in enumerate(zip(archived(self, "masks").values, self._masks(), strict=True)):
+            yield f"{shown(self.path)}[{i}]", flat(image), mask
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
         """Where each is, and the mask."""
         for i, mask in enumerate(self._masks()):
-            yield f"{self.path}[{i}]", mask
+            yield f"{shown(self.path)}[{i}]", mask
 
     def paths(self) -> tuple[str, ...]:
         return (self.path,)
 
     def _masks(self) -> Bytes:
-        images, masks = archived(self.path, "masks"), archives.load(self.path, "masks", "y")
-        if masks is None:
+        images, found = archived(self, "masks"), archives.load(self, "masks", "y")
+        if found is None:
             raise archives.missing(self.path, "masks", "images")
+        if found.training != images.training:
+            raise archives.parts_differ(self.path, "images", "masks")
+        masks, wanted = found.values, images.values.shape[:3]
         if masks.shape[3:] == (1,):
             masks = masks[..., 0]
-        if masks.dtype.kind not in "iu" or masks.shape != images.shape[:3]:
+        if masks.dtype.kind not in "iu" or masks.shape != wanted:
             raise DataError(
-                f"{self.path}: 'masks' is {masks.dtype} {list(masks.shape)}",
-                hint=f"it must be whole numbers {list(images.shape[:3])}, as there are images",
+                f"{shown(self.path)}: 'masks' is {masks.dtype} {list(masks.shape)}",
+                hint=f"it must be whole numbers {list(wanted)}, as there are images",
             )
         return _bytes(masks, self.path)
 
 
-class Folder(Options):
-    """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png."""
+class Folder(FolderOptions, PictureSource):
+    """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png.
+
+    Where both have `train/` and `val/` (or `valid`, `validation`, `test`) and nothing beside them, `val/` is the
+    validation split; a `test/` beside it is left out.
+    """
 
     kind: Literal["folder"] = "folder"
     path: str = Field(description="the folder of images")
     masks: str = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        files = [image for image, _ in self._files()]
-        return [read(files[i]) for i in choose(len(files), n, generator, self.path)], None
+        files = self._layout.files
+        return list(read_all(files[i] for i in choose(self.own() or len(files), n, generator, self.path))), None
+
+    def own(self) -> int | None:
+        return self._layout.training
+
+    def notes(self) -> tuple[str, ...]:
+        return self._layout.notes
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
-        for image, mask in self._files():
-            yield str(mask), read(image), _mask(mask)
+        masks = [self._files[image] for image in self._layout.files]
+        for image, mask in zip(read_all(self._layout.files), masks, strict=True):
+            yield shown(mask), image, _mask(mask)
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
         """Where each is, and the mask."""
-        for _, mask in self._files():
-            yield str(mask), _mask(mask)
+        for image in self._layout.files:
+            yield shown(self._files[image]), _mask(self._files[image])
 
     def paths(self) -> tuple[str, ...]:
-        return tuple(map(str, (*image_files(self.path), *image_files(self.masks))))
+        return tuple(str(path) for image in self._layout.files for path in (image, self._files[image]))
 
-    def _files(self) -> list[tuple[Path, Path]]:
+    @cached_property
+    def _layout(self) -> Layout:
+        """The images, and which are for training, as `split_files` has it of folders without classes."""
+        found = split_files(Path(self.path), list(self._files))
+        return found.without(self._bad) if self.skip_bad else found
+
+    def _bad(self, image: Path) -> bool:
+        return fault(image) is not None or fault(self._files[image], indexed=True) is not None
+
+    @cached_property
+    def _files(self) -> dict[Path, Path]:
         """Each image and its mask. Raises DataError where there is none."""
         images = some(image_files(self.path), self.path)
         masks: dict[Path, Path] = {}
         for mask in image_files(self.masks):
             name = mask.relative_to(self.masks).with_suffix("")
             if name in masks:
-                raise DataError(f"two masks for one image: {masks[name]} and {mask}", hint="remove one of them")
+                both = f"{shown(masks[name])} and {shown(mask)}"
+                raise DataError(f"two masks for one image: {both}", hint="remove one of them")
             masks[name] = mask
         inside = Path(self.masks).is_relative_to(self.path)
         images = some([image for image in images if not (inside and image.is_relative_to(self.masks))], self.path)
@@ -107,8 +142,8 @@ class Folder(Options):
         if lacking:
             more = f" (nor for {len(lacking) - 1} others)" if len(lacking) > 1 else ""
             wanted = Path(self.masks) / lacking[0].relative_to(self.path).with_suffix(".png")
-            raise DataError(f"no mask for {lacking[0]}{more}", hint=f"it would be {wanted}")
-        return [(image, masks[image.relative_to(self.path).with_suffix("")]) for image in images]
+            raise DataError(f"no mask for {shown(lacking[0])}{more}", hint=f"it would be {shown(wanted)}")
+        return {image: masks[image.relative_to(self.path).with_suffix("")] for image in images}
 
 
 Source = Annotated[Npz | Folder, Field(discriminator="kind")]
@@ -164,7 +199,7 @@ class SegmentationTask(PictureTask):
 
         inputs = self.stacked(images())
         targets = torch.from_numpy(np.stack(masks))
-        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit, own=self.source.own())
         training, held = (torch.from_numpy(part) for part in parts)
         for part, name in ((training, "training"), (held, "validation")):
             found = np.unique(targets[part].numpy())
@@ -214,8 +249,8 @@ def _mask(path: Path) -> Bytes:
     """Class numbers [H, W]. Raises DataError where the file has colours."""
     mask = read(path, indexed=True)
     if mask.ndim != 2 or mask.dtype.kind not in "iub":
-        raise DataError(f"the mask {path} has colours, not classes", hint=NUMBERS)
-    return _bytes(mask.astype(np.int64), str(path))
+        raise DataError(f"the mask {shown(path)} has colours, not classes", hint=NUMBERS)
+    return _bytes(mask.astype(np.int64), shown(path))
 
 
 def _bytes(mask: NDArray[np.int64], where: str) -> Bytes:
