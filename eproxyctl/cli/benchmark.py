@@ -77,6 +77,8 @@ def benchmark(
         from eproxyctl.engine import benchmarking
 
         bench = benchmarking.prepare(request.load(path), request.registry, request.sources)
+        for note in bench.task.notes():
+            say(f"task: {note}")
         folder = run or Path("runs") / bench.loaded.name / "benchmark"
         keys = benchmarking.choose(bench, architecture or ())
         rows, records = _train(bench, keys, folder, common.cores(workers, bench.spec.device), dask, save=save)

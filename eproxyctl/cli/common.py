@@ -143,11 +143,13 @@ class Request:
         return loaded
 
     def prepare(self, path: Path) -> Plan:
-        """A spec made ready to run; how rows of its tables were left out or joined is said on stderr."""
+        """A spec made ready to run; how data were left out, split or joined is said on stderr."""
         loaded = self.load(path)
         from eproxyctl.engine import plan as planning
 
         plan = planning.prepare(loaded, self.registry, self.sources)
+        for note in plan.task.notes():
+            say(f"task: {note}")
         tables = {"metric table": plan.table} if plan.table else {}
         for name, table in (tables | {f"baseline '{name}'": table for name, table in plan.baselines.items()}).items():
             if table.note:

@@ -55,10 +55,15 @@ class Examples:
 class TableOptions(Options):
     """The metric table: architectures and how well each does on the task."""
 
-    path: str = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
+    path: str = Field(
+        description="CSV, Parquet or lines of JSON; or JSON: a list of records or of [architecture, value], or an object "
+        "{architecture: record or value}"
+    )
     metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
     key: str | None = Field(
-        None, description="column that names the architecture; unset: key, architecture or the first"
+        None,
+        description="column or field that names the architecture; unset: what stands apart from the record, the record "
+        "itself, or key, architecture, arch or a table's first column",
     )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
     where: Mapping[str, Choice] = Field(
