@@ -56,8 +56,8 @@ class TableOptions(Options):
     """The metric table: architectures and how well each does on the task."""
 
     path: str = Field(
-        description="CSV, Parquet or lines of JSON; or JSON: a list of records or of [architecture, value], or an object "
-        "{architecture: record or value}"
+        description="CSV, Parquet, lines of JSON; or JSON: a list of records or of [architecture, value], or an "
+        "object {architecture: record or value}"
     )
     metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
     key: str | None = Field(

@@ -83,11 +83,12 @@ def opened(path: str | Path, what: str = "file", hint: str = "") -> Iterator[IO[
         raise DataError(f"no {what} {shown(path)}", hint=hint) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise DataError(f"cannot open the {what} {shown(path)}: {cause(error)}") from None
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(number)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
+        raise DataError(f"the {what} {shown(path)} is {kind}, no regular file")
     with os.fdopen(number, "rb") as stream:
-        mode = os.fstat(number).st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, device or socket"
-            raise DataError(f"the {what} {shown(path)} is {kind}, no regular file")
         yield stream
 
 

@@ -126,7 +126,9 @@ class Listing(PictureSource):
         train, held = (next((word for word in words if word in parts), None) for words in (TRAINING, VALIDATION))
         if train is None or held is None:
             raise DataError(f"{shown(self.path)}: column '{self.split}' names no {'val' if train else 'train'}")
-        told = [f"{held} is the validation split: {len(parts[held]):,} of {len(rows):,} images"]
+        told = [
+            f"{held} is the validation split: {len(parts[held]):,} of {len(parts[train]) + len(parts[held]):,} images"
+        ]
         told += [
             f"{part} ({len(found):,} images) is left out" for part, found in parts.items() if part not in (train, held)
         ]
