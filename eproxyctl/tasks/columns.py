@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from eproxyctl.errors import DataError, did_you_mean
-from eproxyctl.tasks.files import MIB, cause, content, shown, text
+from eproxyctl.errors import DataError
+from eproxyctl.tasks.files import MIB, cause, content, nearest, shown, text
 
 LARGEST = 256 * MIB
 """Bytes of one CSV file."""
@@ -34,7 +34,7 @@ def lines(document: str, where: str) -> Iterator[tuple[int, list[str]]]:
 def place(header: Sequence[str], name: str, where: str, hint: str = "") -> int:
     """Where a column is. Raises DataError where the header lacks it, or has it more than once."""
     if name not in header:
-        raise DataError(f"{shown(where)} has no column '{shown(name)}'", hint=did_you_mean(name, header) or hint)
+        raise DataError(f"{shown(where)} has no column '{shown(name)}'", hint=nearest(name, header) or hint)
     if header.count(name) > 1:
         raise DataError(f"{shown(where)} has {header.count(name)} columns '{shown(name)}'", hint="rename all but one")
     return header.index(name)

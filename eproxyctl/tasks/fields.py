@@ -9,17 +9,15 @@ from itertools import islice
 from typing import Any
 
 from eproxyctl.contracts import Space, TableOptions
-from eproxyctl.errors import DataError, InvalidArchitecture, did_you_mean
+from eproxyctl.errors import DataError, InvalidArchitecture
 from eproxyctl.tasks.columns import place
-from eproxyctl.tasks.files import cause, shown
+from eproxyctl.tasks.files import LISTED, cause, nearest, shown
 from eproxyctl.tasks.rows import Document, Row
 
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d{1,9})\]")
 LOOKED_AT = 5
 """Rows from which it is read what fields are."""
-LISTED = 12
-"""Fields that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Absent:
     @property
     def hint(self) -> str:
         """What the misspelt name may mean."""
-        return did_you_mean(self.step, self.record) if self.step and isinstance(self.record, Mapping) else ""
+        return nearest(self.step, self.record) if self.step and isinstance(self.record, Mapping) else ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def _present(document: Document, name: str, asked: str, *, numbers: bool = False
         if name in document.columns:
             place(document.columns, name, str(document.path))
             return
-        near, what = did_you_mean(name, document.columns), "column"
+        near, what = nearest(name, document.columns), "column"
     else:
         if not document.rows or any(not isinstance(at(row.value, name), Absent) for row in document.rows):
             return

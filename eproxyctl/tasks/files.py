@@ -8,16 +8,21 @@ import os
 import stat
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from eproxyctl.errors import DataError, EproxyError
+from eproxyctl.errors import DataError, EproxyError, did_you_mean
 
 MIB = 1 << 20
 LONGEST = 300
 """Characters of a foreign name or message that are shown."""
+LISTED = 12
+"""Foreign names that a message lists."""
+MOST = 1000
+"""Foreign names among which one is looked for that is like another."""
 
 
 def shown(value: object) -> str:
@@ -37,6 +42,15 @@ def cause(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return shown(next(iter(str(error).splitlines()), "") or type(error).__name__)
+
+
+def nearest(word: str, names: Iterable[object]) -> str:
+    """The hint for a name that is not there: a foreign one that is like it, else the first of all."""
+    known = [shown(name) for name in islice(names, MOST)]
+    hint = did_you_mean(word, known)
+    if hint.startswith("did you mean") or len(known) <= LISTED:
+        return hint
+    return f"known: {', '.join(known[:LISTED])} and {len(known) - LISTED} more"
 
 
 @contextmanager

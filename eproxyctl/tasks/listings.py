@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from functools import cached_property
@@ -95,7 +96,7 @@ class Listing(PictureSource):
                     hint="one class an image is told apart; multi-label tasks and detection are not",
                 )
             file = Path(self.path).parent / name
-            if not file.is_file():
+            if not os.path.isfile(file):
                 raise DataError(f"{where}: there is no file {shown(file)}", hint="paths are relative to the CSV file")
             seen[name] = (line, label)
             rows.append((line, file, label, part[0] if part else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Iterator
 from functools import cached_property
@@ -116,7 +117,7 @@ class Folder(FolderOptions, PictureSource):
             path, where = Path(self.path) / name, f"{shown(self.file)}:{line}"
             if name in seen:
                 raise DataError(f"{where}: '{shown(name)}' is in line {seen[name]} already")
-            if not path.is_file():
+            if not os.path.isfile(path):
                 raise DataError(f"{where}: there is no file {shown(path)}", hint="names are relative to the folder")
             told = f"the {self.column} of '{shown(name)}'"
             try:
