@@ -17,7 +17,7 @@ from eproxyctl.tasks.files import shown
 from eproxyctl.tasks.folders import Layout
 from eproxyctl.tasks.pictures import PictureSource
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, choose, fault, read_all, some
-from eproxyctl.tasks.splits import TRAINING, VALIDATION
+from eproxyctl.tasks.splits import TRAINING, VALIDATION, drawable
 
 SEVERAL = ("|", ";")
 """What stands between the classes of an image that has several."""
@@ -53,7 +53,7 @@ class Listing(PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         files, labels = self._layout.files, self._layout.labels or ()
-        places = choose(self.own() or len(files), n, generator, self.path)
+        places = choose(drawable(self.own(), len(files)), n, generator, self.path)
         return list(read_all(files[i] for i in places)), [labels[i] for i in places]
 
     def labelled(self) -> Iterator[Labelled]:

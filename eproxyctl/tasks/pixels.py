@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,8 +99,8 @@ def read(path: Path, *, indexed: bool = False) -> Bytes:
             return in_bytes(image, path) if is_deep(image) else np.asarray(_plain(image))
 
 
-def read_all(paths: Iterable[Path]) -> Iterator[Bytes]:
-    """Every image in turn.
+def read_all(paths: Iterable[Path], reader: Callable[[Path], Bytes] = read) -> Iterator[Bytes]:
+    """Every image in turn, as `reader` reads it.
 
     Raises:
         DataError: some cannot be read: after the first, the others are read to count those, and the first few named.
@@ -108,19 +108,19 @@ def read_all(paths: Iterable[Path]) -> Iterator[Bytes]:
     waiting = iter(paths)
     for path in waiting:
         try:
-            image = read(path)
+            image = reader(path)
         except DataError as error:
-            others = [caught for caught in map(fault, waiting) if caught is not None]
+            others = [caught for other in waiting if (caught := fault(other, reader)) is not None]
             if not others:
                 raise
             raise DataError(several([error, *others]), hint=error.hint) from None
         yield image
 
 
-def fault(path: Path, *, indexed: bool = False) -> DataError | None:
+def fault(path: Path, reader: Callable[[Path], Bytes] = read) -> DataError | None:
     """What is wrong with an image, None where nothing is."""
     try:
-        read(path, indexed=indexed)
+        reader(path)
     except DataError as error:
         return error
     return None

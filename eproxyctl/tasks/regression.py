@@ -23,7 +23,7 @@ from eproxyctl.tasks.folders import FolderOptions, Layout
 from eproxyctl.tasks.meters import RSquared
 from eproxyctl.tasks.pictures import PictureOptions, PictureSource, PictureTask
 from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, read_all
-from eproxyctl.tasks.splits import divide
+from eproxyctl.tasks.splits import divide, drawable
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images = archived(self, "values").values
-        return [flat(images[i]) for i in choose(self.own() or len(images), n, generator, self.path)], None
+        return [flat(images[i]) for i in choose(drawable(self.own(), len(images)), n, generator, self.path)], None
 
     def own(self) -> int | None:
         return archives.count(self, "images", "x")

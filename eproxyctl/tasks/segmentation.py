@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from eproxyctl.contracts import Examples, derive
@@ -18,19 +17,16 @@ from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
 from eproxyctl.tasks.files import shown
 from eproxyctl.tasks.folders import FolderOptions, Layout, split_files
+from eproxyctl.tasks.masks import NUMBERS, VOID, class_numbers, highest_class, read_mask, shrunk
 from eproxyctl.tasks.pictures import PictureOptions, PictureSource, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, image_files, read, read_all, some
-from eproxyctl.tasks.splits import divide
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, image_files, read_all, some
+from eproxyctl.tasks.splits import divide, drawable
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from eproxyctl.contracts import Meter, Network
-
-VOID = 255
-"""What a mask has where a pixel is of no class, as in Pascal VOC: neither trained on nor measured."""
-NUMBERS = "a mask has the number of a class in each pixel, from 0, or 255 for none; black and white is 0 and 1"
 
 
 class Npz(archives.ArchiveOptions, PictureSource):
@@ -43,7 +39,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images = archived(self, "masks").values
-        return [flat(images[i]) for i in choose(self.own() or len(images), n, generator, self.path)], None
+        return [flat(images[i]) for i in choose(drawable(self.own(), len(images)), n, generator, self.path)], None
 
     def own(self) -> int | None:
         return archives.count(self, "images", "x")
@@ -78,7 +74,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
                 f"{shown(self.path)}: 'masks' is {masks.dtype} {list(masks.shape)}",
                 hint=f"it must be whole numbers {list(wanted)}, as there are images",
             )
-        return _bytes(masks, self.path)
+        return class_numbers(masks, self.path)
 
 
 class Folder(FolderOptions, PictureSource):
@@ -94,7 +90,7 @@ class Folder(FolderOptions, PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         files = self._layout.files
-        return list(read_all(files[i] for i in choose(self.own() or len(files), n, generator, self.path))), None
+        return list(read_all(files[i] for i in choose(drawable(self.own(), len(files)), n, generator, self.path))), None
 
     def own(self) -> int | None:
         return self._layout.training
@@ -105,13 +101,13 @@ class Folder(FolderOptions, PictureSource):
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
         masks = [self._files[image] for image in self._layout.files]
-        for image, mask in zip(read_all(self._layout.files), masks, strict=True):
-            yield shown(mask), image, _mask(mask)
+        read = zip(masks, read_all(self._layout.files), read_all(masks, read_mask), strict=True)
+        yield from ((shown(path), image, mask) for path, image, mask in read)
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
         """Where each is, and the mask."""
-        for image in self._layout.files:
-            yield shown(self._files[image]), _mask(self._files[image])
+        masks = [self._files[image] for image in self._layout.files]
+        yield from zip(map(shown, masks), read_all(masks, read_mask), strict=True)
 
     def paths(self) -> tuple[str, ...]:
         return tuple(str(path) for image in self._layout.files for path in (image, self._files[image]))
@@ -123,7 +119,7 @@ class Folder(FolderOptions, PictureSource):
         return found.without(self._bad) if self.skip_bad else found
 
     def _bad(self, image: Path) -> bool:
-        return fault(image) is not None or fault(self._files[image], indexed=True) is not None
+        return fault(image) is not None or fault(self._files[image], read_mask) is not None
 
     @cached_property
     def _files(self) -> dict[Path, Path]:
@@ -175,10 +171,10 @@ class SegmentationTask(PictureTask):
         """Read from all masks once."""
         if self.options.outputs:
             return self.options.outputs
-        highest = max((_highest(mask) for _, mask in self.options.source.masks_of()), default=-1)
-        if highest < 1:
+        most = max((highest_class(mask) for _, mask in self.options.source.masks_of()), default=-1)
+        if most < 1:
             raise DataError("the masks have one class: nothing to tell apart", hint=NUMBERS)
-        return highest + 1
+        return most + 1
 
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """Images uint8 [N, C, side, side] and masks uint8 [N, side, side]."""
@@ -191,10 +187,10 @@ class SegmentationTask(PictureTask):
                 if mask.shape != image.shape[:2]:
                     ours, theirs = (" × ".join(map(str, shape[:2])) for shape in (mask.shape, image.shape))
                     raise DataError(f"{where}: the mask is {ours} pixels, its image {theirs}")
-                if _highest(mask) >= classes:
-                    what = f"class {_highest(mask)}, and task.outputs is {classes} (they start at 0)"
+                if highest_class(mask) >= classes:
+                    what = f"class {highest_class(mask)}, and task.outputs is {classes} (they start at 0)"
                     raise DataError(f"{where}: {what}", hint=NUMBERS)
-                masks.append(_nearest(mask, self.options.resolution))
+                masks.append(shrunk(mask, self.options.resolution))
                 yield image
 
         inputs = self.stacked(images())
@@ -238,30 +234,3 @@ class SegmentationTask(PictureTask):
         both = torch.cat([inputs, (targets[:, None] - VOID).float()], 1)
         varied = self.augment(both, augmentations, random)
         return varied[:, :-1], varied[:, -1].long() + VOID
-
-
-def _highest(mask: Bytes) -> int:
-    """The highest class; -1 where there is none."""
-    return int(mask[mask != VOID].max(initial=0)) if (mask != VOID).any() else -1
-
-
-def _mask(path: Path) -> Bytes:
-    """Class numbers [H, W]. Raises DataError where the file has colours."""
-    mask = read(path, indexed=True)
-    if mask.ndim != 2 or mask.dtype.kind not in "iub":
-        raise DataError(f"the mask {shown(path)} has colours, not classes", hint=NUMBERS)
-    return _bytes(mask.astype(np.int64), shown(path))
-
-
-def _bytes(mask: NDArray[np.int64], where: str) -> Bytes:
-    if mask.size and not (mask.min() >= 0 and mask.max() <= VOID):
-        raise DataError(f"{where}: masks have values from {mask.min()} to {mask.max()}", hint=NUMBERS)
-    return mask.astype(np.uint8)
-
-
-def _nearest(mask: Bytes, side: int) -> Bytes:
-    """[side, side], classes not mixed."""
-    from PIL import Image
-
-    values: Bytes = np.asarray(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
-    return values

@@ -18,6 +18,7 @@ from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.files import MIB, content, shown, text
 from eproxyctl.tasks.labels import Labels, archived_labels
+from eproxyctl.tasks.splits import drawable
 
 Values = NDArray[np.float64]
 Drawn = tuple[Values, list[int] | None]
@@ -105,7 +106,7 @@ class Npz(archives.ArchiveOptions, SequenceSource):
 
     def draw(self, n: int, length: int, generator: random.Random) -> Drawn:
         sequences, labels = self._both()
-        chosen = _choose(self.own() or len(sequences), n, generator, self.path)
+        chosen = _choose(drawable(self.own(), len(sequences)), n, generator, self.path)
         drawn = _windows(sequences[chosen].astype(np.float64), length, generator)
         return drawn, None if labels is None else [int(labels.numbers[i]) for i in chosen]
 

@@ -23,6 +23,7 @@ from eproxyctl.tasks.labels import Labels, archived_labels
 from eproxyctl.tasks.listings import Listing
 from eproxyctl.tasks.pictures import PictureSource
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, archived, choose, fault, flat, read_all, some
+from eproxyctl.tasks.splits import drawable
 
 UNLABELLED = "use digits, cifar10, an npz with labels, or a folder with one subfolder a class"
 
@@ -106,7 +107,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images, labels = self._arrays()
-        chosen = choose(self.own() or len(images), n, generator, self.path)
+        chosen = choose(drawable(self.own(), len(images)), n, generator, self.path)
         return [flat(images[i]) for i in chosen], None if labels is None else [int(labels.numbers[i]) for i in chosen]
 
     def labelled(self) -> Iterator[Labelled]:
@@ -167,7 +168,7 @@ class Folder(FolderOptions, PictureSource):
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         files, labels = self._layout.files, self._layout.labels
-        chosen = choose(self.own() or len(files), n, generator, self.path)
+        chosen = choose(drawable(self.own(), len(files)), n, generator, self.path)
         images = list(read_all(files[i] for i in chosen))
         return images, None if labels is None else [labels[i] for i in chosen]
 

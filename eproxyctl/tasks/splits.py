@@ -16,6 +16,11 @@ VALIDATION = ("val", "valid", "validation", "test")
 part validates where there is no other, and is left alone where there is."""
 
 
+def drawable(own: int | None, count: int) -> int:
+    """How many of `count` examples, from the first on, a minibatch may have: those that are for training."""
+    return count if own is None else own
+
+
 def split(
     labels: Indices,
     seed: int,
@@ -30,10 +35,8 @@ def split(
     Args:
         labels: [N].
         seed: of the draw.
-        validation: share of all.
-        limit: training examples at most, None for all that are left.
-        names: of the classes, for messages.
-        what: one example is called in messages.
+        validation, limit: a share of all; training examples at most, None for all that are left.
+        names, what: of the classes, and what one example is called, in messages.
         own: where the source has a validation part of its own, how many examples come before it; the share is not used.
 
     Raises:
@@ -52,13 +55,8 @@ def split(
             f"{min(limit or rest, rest)} training {what}s for {len(classes)} classes",
             hint=f"raise train.images, lower train.validation, or add {what}s",
         )
-    training, validated = train_test_split(
-        np.arange(len(labels)),
-        train_size=min(limit or rest, rest),
-        test_size=held,
-        stratify=labels,
-        random_state=np.random.RandomState(seed % 2**32),
-    )
+    sizes, random = {"train_size": min(limit or rest, rest), "test_size": held}, np.random.RandomState(seed % 2**32)
+    training, validated = train_test_split(np.arange(len(labels)), **sizes, stratify=labels, random_state=random)
     return np.asarray(training, dtype=np.int64), np.asarray(validated, dtype=np.int64)
 
 

@@ -17,6 +17,7 @@ from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import ClassificationTask, statistics
 from eproxyctl.tasks.files import shown
 from eproxyctl.tasks.labels import Labels, archived_labels
+from eproxyctl.tasks.splits import drawable
 
 if TYPE_CHECKING:
     import torch
@@ -164,7 +165,7 @@ class VolumesTask(ClassificationTask):
 
         volumes, labels = self.options.source.both()
         size = (fidelity.batch or self.options.batch_size) * n
-        total = self.options.source.own() or len(volumes)
+        total = drawable(self.options.source.own(), len(volumes))
         if size > total:
             raise DataError(f"{size} volumes asked for, there are {total}", hint="lower batch_size")
         chosen = random.Random(derive(seed, "minibatch")).sample(range(total), size)

@@ -29,8 +29,9 @@ from eproxyctl.contracts import Space, TableOptions
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import pixels
 from eproxyctl.tasks.images import ImagesTask
+from eproxyctl.tasks.masks import VOID
 from eproxyctl.tasks.regression import RegressionTask
-from eproxyctl.tasks.segmentation import VOID, SegmentationTask
+from eproxyctl.tasks.segmentation import SegmentationTask
 from eproxyctl.tasks.self_supervised import RotationTask
 from eproxyctl.tasks.sequences import SequencesTask
 from eproxyctl.tasks.sources import Folder

@@ -188,6 +188,16 @@ def test_bad_images_are_left_out_of_regression_too(tmp_path: Path) -> None:
     assert [int(image[0, 0, 0]) for image in found.inputs] == values
 
 
+def test_where_no_training_image_can_be_read_those_to_validate_on_are_not_drawn(tmp_path: Path) -> None:
+    path = tree(tmp_path, {"train/a": 2, "train/b": 2, "val/a": 9, "val/b": 9})
+    for i in range(4):
+        (tmp_path / "train" / "ab"[i // 2] / f"{i}.png").write_bytes(b"bad")
+    task = images(path, skip_bad=True)
+    for call in (lambda: task.batch(0), lambda: task.examples(0, 0.25)):
+        with pytest.raises(DataError, match=r"has 0|training images are all of one class"):
+            call()
+
+
 def test_linked_class_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
     tree(tmp_path / "elsewhere", {"b": 3})
     path = tree(tmp_path / "x", {"a": 3})
