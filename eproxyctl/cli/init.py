@@ -62,6 +62,8 @@ def init(
     files.write(spec.parent / SCHEMA, json.dumps(json_schema(registry), indent=2) + "\n")
     output.emit(f"{spec}\n")
     colour = "grey" if found.grey else "in colour"
+    for note in source.notes():
+        say(note)
     say(f"{found.count} images {colour} of {len(found.classes)} classes: {_few(found.classes)}", always=False)
     say(f"next: {common.command('benchmark', spec)}", always=False)
 

@@ -56,10 +56,15 @@ class Examples:
 class TableOptions(Options):
     """The metric table: architectures and how well each does on the task."""
 
-    path: DataPath = Field(description="CSV with a header, or a JSON list of [architecture, value] or of records")
+    path: DataPath = Field(
+        description="CSV, Parquet, lines of JSON; or JSON: a list of records or of [architecture, value], or an "
+        "object {architecture: record or value}"
+    )
     metric: str | None = Field(None, description="column, or path into a record such as test_ep_top1[-1]")
     key: str | None = Field(
-        None, description="column that names the architecture; unset: key, architecture or the first"
+        None,
+        description="column or field that names the architecture; unset: what stands apart from the record, the record "
+        "itself, or key, architecture, arch or a table's first column",
     )
     goal: Goal = Field("maximize", description="whether a higher metric is better")
     where: Mapping[str, Choice] = Field(
@@ -111,6 +116,10 @@ class Task(ABC):
     def goal(self) -> Goal:
         """Whether a higher metric is better."""
         return self.options.table.goal if self.options.table else "maximize"
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the data, a line each: which are left out, which are kept to validate on."""
+        return ()
 
 
 class Trainable(ABC):

@@ -47,7 +47,8 @@ class Plan:
         tables = ({"metric table": self.table} if self.table else {}) | {
             f"baseline '{name}'": table for name, table in self.baselines.items()
         }
-        return [*self.loaded.notes, *(f"{name}: {table.note}" for name, table in tables.items() if table.note)]
+        data = (f"task: {note}" for note in self.task.notes())
+        return [*self.loaded.notes, *data, *(f"{name}: {table.note}" for name, table in tables.items() if table.note)]
 
     @property
     def proxy(self) -> Proxy:

@@ -10,12 +10,16 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from eproxyctl.contracts import DataPath, Options
+from eproxyctl.contracts import DataPath
 from eproxyctl.errors import DataError
+from eproxyctl.tasks.files import MIB, content, shown
+from eproxyctl.tasks.pictures import PictureSource
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, choose
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 RECORD = 1 + 3 * 32 * 32
+LARGEST = 256 * MIB
+"""Bytes of one batch; the published have 30 million."""
 
 
 def _cache() -> str:
@@ -24,7 +28,7 @@ def _cache() -> str:
     return str(Path(platformdirs.user_cache_dir("eproxyctl")) / "cifar-10-batches-bin")
 
 
-class Cifar10(Options):
+class Cifar10(PictureSource):
     """CIFAR-10 in its binary version: data_batch_1.bin … data_batch_5.bin in a folder."""
 
     FILES: ClassVar[tuple[str, ...]] = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
@@ -50,24 +54,26 @@ class Cifar10(Options):
         for image, _ in self.labelled():
             yield image
 
-    def paths(self) -> tuple[str, ...]:
-        return tuple(str(self.folder() / name) for name in self.FILES)
-
     def _records(self) -> Bytes:
         folder = self.folder()
-        if not all((folder / name).is_file() for name in self.FILES):
+        if not all((folder / name).exists() for name in self.FILES):
             if not self.download:
                 raise DataError(
                     f"no CIFAR-10 binary batches in {folder}",
                     hint="put data_batch_1.bin … data_batch_5.bin there, or set download: true",
                 )
             _download_cifar10(folder)
-        parts = [np.fromfile(folder / name, dtype=np.uint8) for name in self.FILES]
+        parts = [np.frombuffer(content(folder / name, LARGEST), dtype=np.uint8) for name in self.FILES]
         for name, part in zip(self.FILES, parts, strict=True):
             if part.size == 0 or part.size % RECORD:
                 raise DataError(
                     f"{folder / name} is {part.size} bytes, no multiple of {RECORD}",
                     hint="use the binary version (cifar-10-binary.tar.gz)",
+                )
+            if part[::RECORD].max() > 9:
+                raise DataError(
+                    f"{shown(folder / name)} has a label {part[::RECORD].max()}, classes are 0 to 9",
+                    hint="use the binary version (cifar-10-binary.tar.gz), not that of CIFAR-100",
                 )
         return np.concatenate(parts).reshape(-1, RECORD)
 

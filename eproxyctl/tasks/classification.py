@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from eproxyctl.contracts import Meter, Network
+    from eproxyctl.contracts import Batches, Meter, Network
 
 
 class ClassificationTask(Task, Trainable):
@@ -48,6 +48,7 @@ class ClassificationTask(Task, Trainable):
         limit: int | None,
         names: Sequence[str] | None = None,
         what: str = "image",
+        own: int | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Targets, and which examples are for training and for validation; each class has its share in both.
 
@@ -57,6 +58,7 @@ class ClassificationTask(Task, Trainable):
             seed, validation, limit: as `Task.examples` has them.
             names: of the classes, for messages.
             what: one input is called in messages.
+            own: as `split` has it.
 
         Raises:
             DataError: labels that are none, or classes that cannot be split.
@@ -69,11 +71,20 @@ class ClassificationTask(Task, Trainable):
             raise DataError(f"{len(inputs)} {what}s, but {len(labels)} labels")
         if not len(labels):
             raise DataError(f"there are no {what}s to train on")
-        if labels.max() >= self.outputs:
-            raise DataError(f"task.outputs is {self.outputs}, and there is a label {labels.max()} (they start at 0)")
+        self._within(int(labels.max()))
         numbers = labels.astype(np.int64)
-        training, held = split(numbers, derive(seed, "split"), validation, limit, names, what)
+        training, held = split(numbers, derive(seed, "split"), validation, limit, names, what, own)
         return torch.from_numpy(numbers), torch.from_numpy(training), torch.from_numpy(held)
+
+    def known(self, batches: Batches) -> Batches:
+        """The same minibatches. Raises DataError where a label is beyond the outputs."""
+        if batches.labels is not None:
+            self._within(int(batches.labels.max()))
+        return batches
+
+    def _within(self, highest: int) -> None:
+        if highest >= self.outputs:
+            raise DataError(f"task.outputs is {self.outputs}, and there is a label {highest} (they start at 0)")
 
 
 def statistics(inputs: torch.Tensor, *, constant: bool = False) -> tuple[torch.Tensor, torch.Tensor]:

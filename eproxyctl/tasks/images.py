@@ -8,21 +8,21 @@ from functools import cached_property
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import Examples
+from eproxyctl.contracts import FULL, Batches, Examples, Fidelity
 from eproxyctl.tasks.classification import ClassificationTask, statistics
 from eproxyctl.tasks.pictures import PictureOptions, PictureTask
 from eproxyctl.tasks.pixels import Bytes
-from eproxyctl.tasks.sources import Folder, Photos, Source
+from eproxyctl.tasks.sources import Photos, Source
 
 
 class ImagesTask(PictureTask, ClassificationTask):
-    """Images from embedded photographs or digits, a folder, an npz archive or CIFAR-10's binary batches.
+    """Images from embedded photographs or digits, a folder, an npz archive, a CSV list or CIFAR-10's binary batches.
 
     A minibatch is drawn once from the seed, resized to resolution × resolution and normalised per channel to mean 0 and
     standard deviation 1 over the minibatch. All architectures see the same one.
 
     Where the images have labels, `benchmark` trains classifiers; the metric is the accuracy on the validation images in
-    percent.
+    percent. These are a share of all, or those that the source has for it: val/ beside train/, or val_images of an npz.
     """
 
     kind = "images"
@@ -37,6 +37,9 @@ class ImagesTask(PictureTask, ClassificationTask):
     def outputs(self) -> int:
         return self.options.outputs or self.options.source.classes() or 10
 
+    def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
+        return self.known(super().batch(seed, fidelity, n))
+
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """Images uint8 [N, C, side, side] and labels int64 [N]; each class has its share in both parts."""
         source, labels = self.options.source, list[int]()
@@ -47,6 +50,6 @@ class ImagesTask(PictureTask, ClassificationTask):
                 yield image
 
         inputs = self.stacked(images())
-        names = source.names() if isinstance(source, Folder) else None
-        targets, training, held = self.labelled(inputs, np.array(labels), seed, validation, limit, names)
+        numbers, names = np.array(labels), source.names()
+        targets, training, held = self.labelled(inputs, numbers, seed, validation, limit, names, own=source.own())
         return Examples(inputs, targets, training, held, *statistics(inputs[training]))

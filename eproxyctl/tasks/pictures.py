@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Batches, Fidelity, Task, TaskOptions, derive
+from eproxyctl.contracts import FULL, Batches, Fidelity, Options, Task, TaskOptions, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.pixels import Bytes, Drawn, resized
 
 if TYPE_CHECKING:
     import torch
 
-    class Drawing(Protocol):
-        """A source of images."""
 
-        def draw(self, n: int, generator: random.Random) -> Drawn: ...
-        def paths(self) -> tuple[str, ...]: ...
+class PictureSource(Options):
+    """Where images come from."""
+
+    def draw(self, n: int, generator: random.Random) -> Drawn:
+        """`n` images for training, and their labels where they have any. Raises DataError where there are fewer."""
+        raise NotImplementedError
+
+    def own(self) -> int | None:
+        """How many of all images, which come first, are for training; None where the source has no validation part."""
+        return None
+
+    def names(self) -> tuple[str, ...] | None:
+        """The classes, in the order of their labels; None where they have no names."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the source: which images are left out, which are kept to validate on."""
+        return ()
 
 
 class PictureOptions(TaskOptions):
@@ -37,14 +51,17 @@ class PictureTask(Task):
     options: PictureOptions
 
     @property
-    def source(self) -> Drawing:
+    def source(self) -> PictureSource:
         """Where the images come from."""
-        found: Drawing = self.options.source  # type: ignore[attr-defined]  # each task has its own sources
+        found: PictureSource = self.options.source  # type: ignore[attr-defined]  # each task has its own sources
         return found
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (1 if self.options.grey else 3, self.options.resolution, self.options.resolution)
+
+    def notes(self) -> tuple[str, ...]:
+        return self.source.notes()
 
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch

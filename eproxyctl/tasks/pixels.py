@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks import archives
+from eproxyctl.tasks.archives import ArchiveOptions, Parted, load, missing
+from eproxyctl.tasks.depths import in_bytes, is_deep
+from eproxyctl.tasks.files import MIB, content, foreign, listed, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,13 +23,17 @@ Bytes = NDArray[np.uint8]
 Drawn = tuple[list[Bytes], list[int] | None]
 """Images [H, W, C] or [H, W] and their labels."""
 Labelled = tuple[Bytes, int]
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+LARGEST = 256 * MIB
+"""Bytes of one image file."""
+NAMED = 5
+"""Bad files that a message names; it counts all."""
 
 
 def choose(total: int, n: int, generator: random.Random, name: str) -> Sequence[int]:
     """Which `n` of `total` images. Raises DataError where there are fewer."""
     if n > total:
-        raise DataError(f"{n} images asked for, {name} has {total}", hint="lower batch_size")
+        raise DataError(f"{n} images asked for, {shown(name)} has {total}", hint="lower batch_size")
     return generator.sample(range(total), n)
 
 
@@ -34,25 +41,16 @@ def image_files(folder: str) -> list[Path]:
     """The image files in a folder and below, sorted, without hidden ones, which tools leave beside images.
 
     Raises:
-        DataError: no such folder.
+        DataError: no such folder, or an image that is no regular file.
     """
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"no folder {folder}")
-    found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path for path in found if not hidden(path.relative_to(root)))
+    return listed(folder, SUFFIXES)
 
 
-def some(files: list[Path], folder: str) -> list[Path]:
+def some(files: Sequence[Path], folder: str) -> Sequence[Path]:
     """The files. Raises DataError where there are none."""
     if not files:
-        raise DataError(f"no images in {folder}", hint=f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+        raise DataError(f"no images in {shown(folder)}", hint=f"known suffixes: {' '.join(sorted(SUFFIXES))}")
     return files
-
-
-def hidden(path: Path) -> bool:
-    """Whether a file or folder is one that tools make for themselves."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def flat(image: Bytes) -> Bytes:
@@ -60,38 +58,79 @@ def flat(image: Bytes) -> Bytes:
     return image.squeeze(-1) if image.shape[2:] == (1,) else image
 
 
-def archived(path: str, beside: str) -> Bytes:
-    """`images` (or `x`) of a .npz file; `beside` names what it should be saved with. Raises DataError without them."""
-    images = archives.load(path, "images", "x")
+def archived(options: ArchiveOptions, beside: str) -> Parted:
+    """`images` (or `x`) of a .npz file, uint8 [N, H, W, C] or [N, H, W].
+
+    Raises:
+        DataError: there are none; `beside` names what they should be saved with.
+    """
+    images = load(options, "images", "x")
     if images is None:
-        raise archives.missing(path, "images", beside)
-    return check(images, path)
-
-
-def check(images: NDArray[np.generic], where: str, name: str = "images") -> Bytes:
-    """An array of images [N, H, W, C] or [N, H, W]. Raises DataError where it is none."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[3:] not in ((), (1,), (3,), (4,)):
+        raise missing(options.path, "images", beside)
+    values = images.values
+    if values.dtype != np.uint8 or values.ndim not in (3, 4) or values.shape[3:] not in ((), (1,), (3,), (4,)):
+        other = "sequences" if values.ndim == 3 and values.dtype.kind in "fi" else "volumes" if values.ndim > 3 else ""
         raise DataError(
-            f"{where}: '{name}' is {images.dtype} {list(images.shape)}",
-            hint="it must be uint8 [N, H, W, 3] or [N, H, W]",
+            f"{shown(options.path)}: '{images.name}' is {values.dtype} {list(values.shape)}",
+            hint="it must be uint8 [N, H, W, 3] or [N, H, W]" + (f"; or task.kind: {other}" if other else ""),
         )
-    checked: Bytes = images.astype(np.uint8, copy=False)
-    return checked
+    if 0 in values.shape[1:]:
+        raise DataError(f"{shown(options.path)}: '{images.name}' is {list(values.shape)}: images without pixels")
+    return images
 
 
 def read(path: Path, *, indexed: bool = False) -> Bytes:
     """An image [H, W] where it is grey, else [H, W, 3]. `indexed`: a palette's indices [H, W], not its colours.
 
     Raises:
-        DataError: what is no image.
+        DataError: what is no image, is too large to unpack, or has values of which none is known to be white.
     """
-    from PIL import Image, UnidentifiedImageError
+    data = content(path, LARGEST, "image")
+    with foreign(f"cannot read the image {shown(path)}", "mend or remove the file; skip_bad: true leaves such out"):
+        from PIL import Image
 
+        with Image.open(io.BytesIO(data)) as image:
+            most, size = Image.MAX_IMAGE_PIXELS, image.width * image.height
+            if most is not None and size > most:
+                raise ValueError(f"{image.width} × {image.height} pixels are more than {most // 10**6} million")
+            if indexed:
+                values: Bytes = np.asarray(image)
+                return values
+            return in_bytes(image, path) if is_deep(image) else np.asarray(_plain(image))
+
+
+def read_all(paths: Iterable[Path], reader: Callable[[Path], Bytes] = read) -> Iterator[Bytes]:
+    """Every image in turn, as `reader` reads it.
+
+    Raises:
+        DataError: some cannot be read: after the first, the others are read to count those, and the first few named.
+    """
+    waiting = iter(paths)
+    for path in waiting:
+        try:
+            image = reader(path)
+        except DataError as error:
+            others = [caught for other in waiting if (caught := fault(other, reader)) is not None]
+            if not others:
+                raise
+            raise DataError(several([error, *others]), hint=error.hint) from None
+        yield image
+
+
+def fault(path: Path, reader: Callable[[Path], Bytes] = read) -> DataError | None:
+    """What is wrong with an image, None where nothing is."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(image if indexed else _plain(image))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {path}: {error}", hint="mend or remove the file") from None
+        reader(path)
+    except DataError as error:
+        return error
+    return None
+
+
+def several(errors: Sequence[DataError]) -> str:
+    """A message that counts bad images and names the first few."""
+    lines = [error.message for error in errors[:NAMED]]
+    more = [f"… and {len(errors) - NAMED:,} more"] if len(errors) > NAMED else []
+    return "\n  ".join([f"{len(errors):,} images cannot be used", *lines, *more])
 
 
 def resized(image: Bytes, side: int, *, grey: bool) -> Bytes:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import math
+import os
 import random
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Batches, DataPath, Examples, Fidelity, Options, Trainable, derive
-from eproxyctl.errors import DataError, did_you_mean
+from eproxyctl.contracts import FULL, Batches, DataPath, Examples, Fidelity, Trainable, derive
+from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
+from eproxyctl.tasks.columns import chosen
+from eproxyctl.tasks.files import shown
+from eproxyctl.tasks.folders import FolderOptions, Layout
 from eproxyctl.tasks.meters import RSquared
-from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, flat, read
-from eproxyctl.tasks.splits import divide
+from eproxyctl.tasks.pictures import PictureOptions, PictureSource, PictureTask
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, read_all
+from eproxyctl.tasks.splits import divide, drawable
 
 if TYPE_CHECKING:
     import torch
@@ -28,99 +32,99 @@ if TYPE_CHECKING:
     from eproxyctl.contracts import Meter, Network
 
 Valued = tuple[Bytes, float]
+BOUND = 1e150
+"""A standard deviation from which on squares overflow."""
 
 
-class Npz(Options):
-    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `values` (or `y`), numbers [N]."""
+class Npz(archives.ArchiveOptions, PictureSource):
+    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `values` (or `y`), numbers [N].
+
+    An archive in parts (`train_images`, `train_values`, `val_images`, …) brings its own validation split.
+    """
 
     kind: Literal["npz"] = "npz"
-    path: DataPath = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        images = archived(self.path, "values")
-        return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
+        images = archived(self, "values").values
+        return [flat(images[i]) for i in choose(drawable(self.own(), len(images)), n, generator, self.path)], None
+
+    def own(self) -> int | None:
+        return archives.count(self, "images", "x")
+
+    def notes(self) -> tuple[str, ...]:
+        return archives.notes(self, "images", "x")
 
     def valued(self) -> Iterator[Valued]:
         """Each image and its value."""
-        images, values = archived(self.path, "values"), archives.load(self.path, "values", "y")
-        if values is None:
+        images, found = archived(self, "values"), archives.load(self, "values", "y")
+        if found is None:
             raise archives.missing(self.path, "values", "images")
-        if values.shape[1:] == (1,):
-            values = values[:, 0]
-        if values.dtype.kind not in "fiub" or values.shape != images.shape[:1]:
+        if found.training != images.training:
+            raise archives.parts_differ(self.path, "images", "values")
+        values = found.values[:, 0] if found.values.shape[1:] == (1,) else found.values
+        if values.dtype.kind not in "fiub" or values.shape != images.values.shape[:1]:
             raise DataError(
-                f"{self.path}: 'values' is {values.dtype} {list(values.shape)}",
-                hint=f"it must be numbers [{len(images)}], one an image",
+                f"{shown(self.path)}: 'values' is {values.dtype} {list(values.shape)}",
+                hint=f"it must be numbers [{len(images.values)}], one an image",
             )
-        wrong = np.flatnonzero(~np.isfinite(values))
+        with np.errstate(over="ignore"):
+            numbers = values.astype(np.float64)
+        wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
-            raise DataError(f"{self.path}: values[{wrong[0]}] is {values[wrong[0]]}, not finite")
-        return ((flat(image), float(value)) for image, value in zip(images, values, strict=True))
-
-    def paths(self) -> tuple[str, ...]:
-        return (self.path,)
+            raise DataError(f"{shown(self.path)}: values[{wrong[0]}] is {values[wrong[0]]}, not finite")
+        return ((flat(image), float(value)) for image, value in zip(images.values, numbers, strict=True))
 
 
-class Folder(Options):
+class Folder(FolderOptions, PictureSource):
     """A folder of images and a CSV file with a header that has the columns `name`, a file in the folder, and `value`.
 
     Images that the file does not name are left out.
     """
 
     kind: Literal["folder"] = "folder"
-    path: DataPath = Field(description="the folder")
     file: DataPath = Field(description="the CSV file")
     column: str = Field("value", description="the column of the values")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        rows = self._rows()
-        return [read(rows[i][0]) for i in choose(len(rows), n, generator, self.file)], None
+        files = self._layout.files
+        return list(read_all(files[i] for i in choose(len(files), n, generator, self.file))), None
 
     def valued(self) -> Iterator[Valued]:
         """Each image and its value."""
-        return ((read(path), value) for path, value in self._rows())
+        values = dict(self._rows)
+        return zip(read_all(self._layout.files), (values[path] for path in self._layout.files), strict=True)
 
-    def paths(self) -> tuple[str, ...]:
-        return (self.file, *(str(path) for path, _ in self._rows()))
+    def notes(self) -> tuple[str, ...]:
+        return self._layout.notes
 
+    @cached_property
+    def _layout(self) -> Layout:
+        found = Layout(tuple(path for path, _ in self._rows))
+        return found.without(lambda file: fault(file) is not None) if self.skip_bad else found
+
+    @cached_property
     def _rows(self) -> list[tuple[Path, float]]:
         """The file of each image and its value. Raises DataError with the line of what is wrong."""
         seen: dict[str, int] = {}
         rows = []
-        for line, name, text in self._lines():
-            path, where = Path(self.path) / name, f"{self.file}:{line}"
+        for line, (name, number) in chosen(self.file, ("name", self.column), "the first line is: name,value"):
+            path, where = Path(self.path) / name, f"{shown(self.file)}:{line}"
             if name in seen:
-                raise DataError(f"{where}: '{name}' is in line {seen[name]} already")
-            if not path.is_file():
-                raise DataError(f"{where}: there is no file {path}", hint="names are relative to the folder")
+                raise DataError(f"{where}: '{shown(name)}' is in line {seen[name]} already")
+            if not os.path.isfile(path):
+                raise DataError(f"{where}: there is no file {shown(path)}", hint="names are relative to the folder")
+            told = f"the {self.column} of '{shown(name)}'"
             try:
-                value = float(text)
+                value = float(number)
             except ValueError:
-                raise DataError(f"{where}: the {self.column} of '{name}' is no number: '{text}'") from None
+                raise DataError(f"{where}: {told} is no number: '{shown(number)}'") from None
             if not math.isfinite(value):
-                raise DataError(f"{where}: the {self.column} of '{name}' is {text}, not finite", hint="remove the line")
+                raise DataError(f"{where}: {told} is {shown(number)}, not finite", hint="remove the line")
             seen[name] = line
             rows.append((path, value))
         if not rows:
-            raise DataError(f"{self.file} has no rows")
+            raise DataError(f"{shown(self.file)} has no rows")
         return rows
-
-    def _lines(self) -> Iterator[tuple[int, str, str]]:
-        """Line number, name and value as they are written."""
-        try:
-            with Path(self.file).open(encoding="utf-8-sig", newline="") as stream:
-                reader = csv.DictReader(stream)
-                header = list(reader.fieldnames or ())
-                for column in ("name", self.column):
-                    if column not in header:
-                        hint = did_you_mean(column, header) or "the first line is: name,value"
-                        raise DataError(f"{self.file} has no column '{column}'", hint=hint)
-                for row in reader:
-                    yield reader.line_num, row["name"] or "", row[self.column] or ""
-        except FileNotFoundError:
-            raise DataError(f"no file {self.file}") from None
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"cannot read {self.file}: {error}") from None
 
 
 Source = Annotated[Npz | Folder, Field(discriminator="kind")]
@@ -165,10 +169,12 @@ class RegressionTask(PictureTask, Trainable):
                 yield image
 
         inputs = self.stacked(images())
-        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit, own=self.source.own())
         training, held = (torch.from_numpy(part) for part in parts)
         targets = torch.tensor(values, dtype=torch.float64)
         std, mean = torch.std_mean(targets[training], correction=0)
+        if not (std.isfinite() and std < BOUND):
+            raise DataError("the values spread too far to be normalised", hint="give them another unit")
         if not (std > 0 and targets[held].std(correction=0) > 0):
             raise DataError("the values are all alike: nothing to tell apart", hint="add images of other values")
         normalised = ((targets - mean) / std).float()[:, None]

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import DataPath, Examples, Options, Trainable, derive
+from eproxyctl.contracts import DataPath, Examples, Trainable, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import statistics
-from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, flat, image_files, read, some
-from eproxyctl.tasks.splits import divide
+from eproxyctl.tasks.files import shown
+from eproxyctl.tasks.folders import FolderOptions, Layout, split_files
+from eproxyctl.tasks.masks import NUMBERS, VOID, class_numbers, highest_class, read_mask, shrunk
+from eproxyctl.tasks.pictures import PictureOptions, PictureSource, PictureTask
+from eproxyctl.tasks.pixels import Bytes, Drawn, archived, choose, fault, flat, image_files, read_all, some
+from eproxyctl.tasks.splits import divide, drawable
 
 if TYPE_CHECKING:
     import torch
@@ -26,80 +28,103 @@ if TYPE_CHECKING:
 
     from eproxyctl.contracts import Meter, Network
 
-VOID = 255
-"""What a mask has where a pixel is of no class, as in Pascal VOC: neither trained on nor measured."""
-NUMBERS = "a mask has the number of a class in each pixel, from 0, or 255 for none; black and white is 0 and 1"
 
+class Npz(archives.ArchiveOptions, PictureSource):
+    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W].
 
-class Npz(Options):
-    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W]."""
+    An archive in parts (`train_images`, `train_masks`, `val_images`, …) brings its own validation split.
+    """
 
     kind: Literal["npz"] = "npz"
-    path: DataPath = Field(description="the .npz file")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        images = archived(self.path, "masks")
-        return [flat(images[i]) for i in choose(len(images), n, generator, self.path)], None
+        images = archived(self, "masks").values
+        return [flat(images[i]) for i in choose(drawable(self.own(), len(images)), n, generator, self.path)], None
+
+    def own(self) -> int | None:
+        return archives.count(self, "images", "x")
+
+    def notes(self) -> tuple[str, ...]:
+        return archives.notes(self, "images", "x")
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
-        for i, (image, mask) in enumerate(zip(archived(self.path, "masks"), self._masks(), strict=True)):
-            yield f"{self.path}[{i}]", flat(image), mask
+        for i, (image, mask) in enumerate(zip(archived(self, "masks").values, self._masks(), strict=True)):
+            yield f"{shown(self.path)}[{i}]", flat(image), mask
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
         """Where each is, and the mask."""
         for i, mask in enumerate(self._masks()):
-            yield f"{self.path}[{i}]", mask
-
-    def paths(self) -> tuple[str, ...]:
-        return (self.path,)
+            yield f"{shown(self.path)}[{i}]", mask
 
     def _masks(self) -> Bytes:
-        images, masks = archived(self.path, "masks"), archives.load(self.path, "masks", "y")
-        if masks is None:
+        images, found = archived(self, "masks"), archives.load(self, "masks", "y")
+        if found is None:
             raise archives.missing(self.path, "masks", "images")
+        if found.training != images.training:
+            raise archives.parts_differ(self.path, "images", "masks")
+        masks, wanted = found.values, images.values.shape[:3]
         if masks.shape[3:] == (1,):
             masks = masks[..., 0]
-        if masks.dtype.kind not in "iu" or masks.shape != images.shape[:3]:
+        if masks.dtype.kind not in "iu" or masks.shape != wanted:
             raise DataError(
-                f"{self.path}: 'masks' is {masks.dtype} {list(masks.shape)}",
-                hint=f"it must be whole numbers {list(images.shape[:3])}, as there are images",
+                f"{shown(self.path)}: 'masks' is {masks.dtype} {list(masks.shape)}",
+                hint=f"it must be whole numbers {list(wanted)}, as there are images",
             )
-        return _bytes(masks, self.path)
+        return class_numbers(masks, self.path)
 
 
-class Folder(Options):
-    """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png."""
+class Folder(FolderOptions, PictureSource):
+    """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png.
+
+    Where both have `train/` and `val/` (or `valid`, `validation`, `test`) and nothing beside them, `val/` is the
+    validation split; a `test/` beside it is left out.
+    """
 
     kind: Literal["folder"] = "folder"
     path: DataPath = Field(description="the folder of images")
     masks: DataPath = Field(description="the folder of masks: a class number a pixel, grey or palette png; 255 is none")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        files = [image for image, _ in self._files()]
-        return [read(files[i]) for i in choose(len(files), n, generator, self.path)], None
+        files = self._layout.files
+        return list(read_all(files[i] for i in choose(drawable(self.own(), len(files)), n, generator, self.path))), None
+
+    def own(self) -> int | None:
+        return self._layout.training
+
+    def notes(self) -> tuple[str, ...]:
+        return self._layout.notes
 
     def pairs(self) -> Iterator[tuple[str, Bytes, Bytes]]:
         """Where each is, the image and its mask."""
-        for image, mask in self._files():
-            yield str(mask), read(image), _mask(mask)
+        masks = [self._files[image] for image in self._layout.files]
+        read = zip(masks, read_all(self._layout.files), read_all(masks, read_mask), strict=True)
+        yield from ((shown(path), image, mask) for path, image, mask in read)
 
     def masks_of(self) -> Iterator[tuple[str, Bytes]]:
         """Where each is, and the mask."""
-        for _, mask in self._files():
-            yield str(mask), _mask(mask)
+        masks = [self._files[image] for image in self._layout.files]
+        yield from zip(map(shown, masks), read_all(masks, read_mask), strict=True)
 
-    def paths(self) -> tuple[str, ...]:
-        return tuple(map(str, (*image_files(self.path), *image_files(self.masks))))
+    @cached_property
+    def _layout(self) -> Layout:
+        """The images, and which are for training, as `split_files` has it of folders without classes."""
+        found = split_files(Path(self.path), list(self._files))
+        return found.without(self._bad) if self.skip_bad else found
 
-    def _files(self) -> list[tuple[Path, Path]]:
+    def _bad(self, image: Path) -> bool:
+        return fault(image) is not None or fault(self._files[image], read_mask) is not None
+
+    @cached_property
+    def _files(self) -> dict[Path, Path]:
         """Each image and its mask. Raises DataError where there is none."""
         images = some(image_files(self.path), self.path)
         masks: dict[Path, Path] = {}
         for mask in image_files(self.masks):
             name = mask.relative_to(self.masks).with_suffix("")
             if name in masks:
-                raise DataError(f"two masks for one image: {masks[name]} and {mask}", hint="remove one of them")
+                both = f"{shown(masks[name])} and {shown(mask)}"
+                raise DataError(f"two masks for one image: {both}", hint="remove one of them")
             masks[name] = mask
         inside = Path(self.masks).is_relative_to(self.path)
         images = some([image for image in images if not (inside and image.is_relative_to(self.masks))], self.path)
@@ -107,8 +132,8 @@ class Folder(Options):
         if lacking:
             more = f" (nor for {len(lacking) - 1} others)" if len(lacking) > 1 else ""
             wanted = Path(self.masks) / lacking[0].relative_to(self.path).with_suffix(".png")
-            raise DataError(f"no mask for {lacking[0]}{more}", hint=f"it would be {wanted}")
-        return [(image, masks[image.relative_to(self.path).with_suffix("")]) for image in images]
+            raise DataError(f"no mask for {shown(lacking[0])}{more}", hint=f"it would be {shown(wanted)}")
+        return {image: masks[image.relative_to(self.path).with_suffix("")] for image in images}
 
 
 Source = Annotated[Npz | Folder, Field(discriminator="kind")]
@@ -140,10 +165,10 @@ class SegmentationTask(PictureTask, Trainable):
         """Read from all masks once."""
         if self.options.outputs:
             return self.options.outputs
-        highest = max((_highest(mask) for _, mask in self.options.source.masks_of()), default=-1)
-        if highest < 1:
+        most = max((highest_class(mask) for _, mask in self.options.source.masks_of()), default=-1)
+        if most < 1:
             raise DataError("the masks have one class: nothing to tell apart", hint=NUMBERS)
-        return highest + 1
+        return most + 1
 
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """Images uint8 [N, C, side, side] and masks uint8 [N, side, side]."""
@@ -156,15 +181,15 @@ class SegmentationTask(PictureTask, Trainable):
                 if mask.shape != image.shape[:2]:
                     ours, theirs = (" × ".join(map(str, shape[:2])) for shape in (mask.shape, image.shape))
                     raise DataError(f"{where}: the mask is {ours} pixels, its image {theirs}")
-                if _highest(mask) >= classes:
-                    what = f"class {_highest(mask)}, and task.outputs is {classes} (they start at 0)"
+                if highest_class(mask) >= classes:
+                    what = f"class {highest_class(mask)}, and task.outputs is {classes} (they start at 0)"
                     raise DataError(f"{where}: {what}", hint=NUMBERS)
-                masks.append(_nearest(mask, self.options.resolution))
+                masks.append(shrunk(mask, self.options.resolution))
                 yield image
 
         inputs = self.stacked(images())
         targets = torch.from_numpy(np.stack(masks))
-        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit, own=self.source.own())
         training, held = (torch.from_numpy(part) for part in parts)
         for part, name in ((training, "training"), (held, "validation")):
             found = np.unique(targets[part].numpy())
@@ -203,30 +228,3 @@ class SegmentationTask(PictureTask, Trainable):
         both = torch.cat([inputs, (targets[:, None] - VOID).float()], 1)
         varied = self.augment(both, augmentations, random)
         return varied[:, :-1], varied[:, -1].long() + VOID
-
-
-def _highest(mask: Bytes) -> int:
-    """The highest class; -1 where there is none."""
-    return int(mask[mask != VOID].max(initial=0)) if (mask != VOID).any() else -1
-
-
-def _mask(path: Path) -> Bytes:
-    """Class numbers [H, W]. Raises DataError where the file has colours."""
-    mask = read(path, indexed=True)
-    if mask.ndim != 2 or mask.dtype.kind not in "iub":
-        raise DataError(f"the mask {path} has colours, not classes", hint=NUMBERS)
-    return _bytes(mask.astype(np.int64), str(path))
-
-
-def _bytes(mask: NDArray[np.int64], where: str) -> Bytes:
-    if mask.size and not (mask.min() >= 0 and mask.max() <= VOID):
-        raise DataError(f"{where}: masks have values from {mask.min()} to {mask.max()}", hint=NUMBERS)
-    return mask.astype(np.uint8)
-
-
-def _nearest(mask: Bytes, side: int) -> Bytes:
-    """[side, side], classes not mixed."""
-    from PIL import Image
-
-    values: Bytes = np.asarray(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
-    return values

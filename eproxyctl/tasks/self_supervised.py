@@ -55,7 +55,7 @@ class PretextTask(PictureTask, ClassificationTask):
         import torch
 
         inputs = self.stacked(self.options.source.pictures())
-        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit, own=self.options.source.own())
         training, held = (torch.from_numpy(part) for part in parts)
         targets = self.ways(len(inputs), torch.Generator().manual_seed(derive(seed, self.kind)))
         views = torch.arange(targets.shape[1])
@@ -197,7 +197,7 @@ class AutoencodingTask(PictureTask, Trainable):
         import torch
 
         inputs = self.stacked(self.options.source.pictures())
-        parts = divide(len(inputs), derive(seed, "split"), validation, limit)
+        parts = divide(len(inputs), derive(seed, "split"), validation, limit, own=self.options.source.own())
         training, held = (torch.from_numpy(part) for part in parts)
         return Examples(inputs, inputs, training, held, *statistics(inputs[training]))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -17,15 +16,36 @@ from pydantic import Field
 from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
+from eproxyctl.tasks.files import MIB, content, shown, text
+from eproxyctl.tasks.labels import Labels, archived_labels
+from eproxyctl.tasks.splits import drawable
 
 Values = NDArray[np.float64]
 Drawn = tuple[Values, list[int] | None]
 """Sequences [N, C, L] and their labels."""
 Labelled = tuple[Values, NDArray[Any]]
+LARGEST = 64 * MIB
+"""Bytes of one text."""
 TEXTS = ("load_breast_cancer", "load_diabetes", "load_digits", "load_iris", "load_linnerud", "load_wine")
 
 
-class Digits(Options):
+class SequenceSource(Options):
+    """Where sequences come from."""
+
+    def own(self) -> int | None:
+        """How many, which come first, are for training; None where the source has no validation part."""
+        return None
+
+    def names(self) -> tuple[str, ...] | None:
+        """The classes, in the order of their labels; None where they have no names."""
+        return None
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the source."""
+        return ()
+
+
+class Digits(SequenceSource):
     """scikit-learn's 1,797 handwritten digits, read row by row: 8 steps of 8 pixels, ten classes."""
 
     tokens: ClassVar[bool] = False
@@ -54,53 +74,73 @@ class Digits(Options):
         return _windows(data.images.transpose(0, 2, 1), length, generator), data.target
 
 
-class Npz(Options):
-    """A NumPy archive with `sequences` (or `x`), numbers [N, C, L], and, optionally, `labels` (or `y`) [N]."""
+class Npz(archives.ArchiveOptions, SequenceSource):
+    """A NumPy archive with `sequences` (or `x`), numbers [N, C, L], and, optionally, `labels` (or `y`) [N].
+
+    Labels are whole numbers from 0, or names, whose classes are in alphabetical order. An archive in parts
+    (`x_train`, `y_train`, `x_test`, `y_test`, or `train_sequences`, …) brings its own validation split.
+    """
 
     tokens: ClassVar[bool] = False
 
     kind: Literal["npz"] = "npz"
-    path: DataPath = Field(description="the .npz file")
 
     def shape(self) -> tuple[int, int]:
         """(C, L) of a whole sequence."""
-        _, channels, length = self._sequences().shape
+        _, channels, length = self._sequences().values.shape
         return channels, length
 
     def classes(self) -> int | None:
         labels = self._labels()
-        return None if labels is None else int(labels.max()) + 1
+        return None if labels is None else labels.classes()
+
+    def names(self) -> tuple[str, ...] | None:
+        labels = self._labels()
+        return None if labels is None else labels.names
+
+    def own(self) -> int | None:
+        return archives.count(self, "sequences", "x")
+
+    def notes(self) -> tuple[str, ...]:
+        return archives.notes(self, "sequences", "x")
 
     def draw(self, n: int, length: int, generator: random.Random) -> Drawn:
-        sequences, labels = self._sequences(), self._labels()
-        if labels is not None and len(labels) != len(sequences):
-            raise DataError(f"{self.path}: {len(sequences)} sequences, but {len(labels)} labels")
-        chosen = _choose(len(sequences), n, generator, self.path)
+        sequences, labels = self._both()
+        chosen = _choose(drawable(self.own(), len(sequences)), n, generator, self.path)
         drawn = _windows(sequences[chosen].astype(np.float64), length, generator)
-        return drawn, None if labels is None else [int(labels[i]) for i in chosen]
+        return drawn, None if labels is None else [int(labels.numbers[i]) for i in chosen]
 
     def labelled(self, length: int, generator: random.Random) -> Labelled:
-        labels = self._labels()
+        sequences, labels = self._both()
         if labels is None:
             raise archives.missing(self.path, "labels", "sequences")
-        return _windows(self._sequences(), length, generator), labels
+        return _windows(sequences, length, generator), labels.numbers
 
-    def _labels(self) -> NDArray[Any] | None:
-        return archives.class_numbers(self.path, archives.load(self.path, "labels", "y"))
+    def _both(self) -> tuple[Values, Labels | None]:
+        sequences, labels = self._sequences(), self._labels()
+        if labels is not None:
+            labels.fits(len(sequences.values), "sequence")
+            if labels.training != sequences.training:
+                raise archives.parts_differ(self.path, "sequences", "labels")
+        return sequences.values, labels
 
-    def _sequences(self) -> NDArray[np.float64]:
-        array = archives.load(self.path, "sequences", "x")
-        if array is None:
+    def _labels(self) -> Labels | None:
+        return archived_labels(self, archives.load(self, "labels", "y"))
+
+    def _sequences(self) -> archives.Parted:
+        found = archives.load(self, "sequences", "x")
+        if found is None:
             raise archives.missing(self.path, "sequences", "labels")
-        if array.dtype.kind not in "fiu" or array.ndim != 3 or not array.size or not np.isfinite(array).all():
+        array = found.values
+        if array.dtype.kind not in "fiu" or array.ndim != 3 or not array.size or not archives.single(array):
             raise DataError(
-                f"{self.path}: 'sequences' is {array.dtype} {list(array.shape)}",
+                f"{shown(self.path)}: 'sequences' is {array.dtype} {list(array.shape)}",
                 hint="it must be finite numbers [N, C, L]: N sequences of L steps of C values",
             )
-        return array
+        return found
 
 
-class Text(Options):
+class Text(SequenceSource):
     """Characters of a text as one-hot tokens; the label is the character that follows. For language models.
 
     Without a path: what scikit-learn says of its data sets, some 15,000 characters of English.
@@ -120,13 +160,15 @@ class Text(Options):
         return self.vocabulary
 
     def draw(self, n: int, length: int, generator: random.Random) -> Drawn:
-        text = self._text()
-        if len(text) <= length:
-            raise DataError(f"a text of {len(text)} characters has no windows of {length} and one", hint="lower length")
-        frequent = sorted(Counter(text).items(), key=lambda item: (-item[1], item[0]))[: self.vocabulary - 1]
+        characters = self._text()
+        if len(characters) <= length:
+            raise DataError(
+                f"a text of {len(characters)} characters has no windows of {length} and one", hint="lower length"
+            )
+        frequent = sorted(Counter(characters).items(), key=lambda item: (-item[1], item[0]))[: self.vocabulary - 1]
         number = {character: i for i, (character, _) in enumerate(frequent)}
-        tokens = np.array([number.get(character, self.vocabulary - 1) for character in text])
-        starts = [generator.randrange(len(text) - length) for _ in range(n)]
+        tokens = np.array([number.get(character, self.vocabulary - 1) for character in characters])
+        starts = [generator.randrange(len(characters) - length) for _ in range(n)]
         windows = np.stack([tokens[start : start + length] for start in starts])
         return np.eye(self.vocabulary)[windows].transpose(0, 2, 1), [int(tokens[start + length]) for start in starts]
 
@@ -138,12 +180,7 @@ class Text(Options):
             import sklearn.datasets
 
             return "\n".join(getattr(sklearn.datasets, name)().DESCR for name in TEXTS)
-        try:
-            return Path(self.path).read_text("utf-8-sig")
-        except FileNotFoundError:
-            raise DataError(f"no file {self.path}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read the text {self.path}: {error}") from None
+        return text(content(self.path, LARGEST), f"cannot read the text {shown(self.path)}: it")
 
 
 Source = Annotated[Digits | Npz | Text, Field(discriminator="kind")]

@@ -50,6 +50,9 @@ class SequencesTask(ClassificationTask):
     def outputs(self) -> int:
         return self.options.outputs or self.options.source.classes() or 10
 
+    def notes(self) -> tuple[str, ...]:
+        return self.options.source.notes()
+
     def batch(self, seed: int, fidelity: Fidelity = FULL, n: int = 1) -> Batches:
         import torch
 
@@ -63,15 +66,16 @@ class SequencesTask(ClassificationTask):
             # A channel may be constant by nature, as the margin of the digits; it says nothing and becomes 0.
             values = (values - values.mean(axis=(0, 2), keepdims=True)) / np.where(spread, spread, 1)
         inputs = torch.from_numpy(values.astype(np.float32))
-        return Batches(inputs, None if labels is None else torch.tensor(labels))
+        return self.known(Batches(inputs, None if labels is None else torch.tensor(labels)))
 
     def examples(self, seed: int, validation: float, limit: int | None = None) -> Examples:
         """Sequences float32 [N, C, L] and labels int64 [N]; each class has its share in both parts."""
         import torch
 
-        values, labels = self.options.source.labelled(self.shape[1], random.Random(derive(seed, "windows")))
-        inputs = torch.from_numpy(values.astype(np.float32))
-        targets, training, held = self.labelled(inputs, labels, seed, validation, limit, what="sequence")
+        source = self.options.source
+        values, labels = source.labelled(self.shape[1], random.Random(derive(seed, "windows")))
+        inputs, names, own = torch.from_numpy(values.astype(np.float32)), source.names(), source.own()
+        targets, training, held = self.labelled(inputs, labels, seed, validation, limit, names, "sequence", own)
         return Examples(inputs, targets, training, held, *statistics(inputs[training], constant=True))
 
     def augment(self, inputs: torch.Tensor, augmentations: Sequence[str], random: torch.Generator) -> torch.Tensor:

@@ -1,29 +1,34 @@
 """Where images come from. Each source gives uint8 images in [H, W, C] and, where it has them, labels.
 
-`draw`: some, and their labels. `labelled`: all, with their labels. `pictures`: all, labels or not. `paths`: files.
+`draw`: some for training, and their labels. `labelled`: all, with their labels. `pictures`: all, labels or not.
+`PictureSource` says the rest.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.cifar import Cifar10
-from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, archived, choose, flat, hidden, image_files, read, some
+from eproxyctl.tasks.folders import FolderOptions, Layout, layout
+from eproxyctl.tasks.labels import Labels, archived_labels
+from eproxyctl.tasks.listings import Listing
+from eproxyctl.tasks.pictures import PictureSource
+from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, archived, choose, fault, flat, read_all, some
+from eproxyctl.tasks.splits import drawable
 
 UNLABELLED = "use digits, cifar10, an npz with labels, or a folder with one subfolder a class"
 
 
-class Photos(Options):
+class Photos(PictureSource):
     """Random crops of the two photographs that scikit-learn ships."""
 
     kind: Literal["photos"] = "photos"
@@ -52,11 +57,8 @@ class Photos(Options):
             "the photos are two, too few to train on", hint="use digits, cifar10, an npz, or a folder of images"
         )
 
-    def paths(self) -> tuple[str, ...]:
-        return ()
 
-
-class Digits(Options):
+class Digits(PictureSource):
     """scikit-learn's 1,797 handwritten digits, 8×8, ten classes."""
 
     kind: Literal["digits"] = "digits"
@@ -82,92 +84,111 @@ class Digits(Options):
         for image, _ in self.labelled():
             yield image
 
-    def paths(self) -> tuple[str, ...]:
-        return ()
 
+class Npz(archives.ArchiveOptions, PictureSource):
+    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, C] or [N, H, W] and, optionally, `labels` (or `y`) [N].
 
-class Npz(Options):
-    """A NumPy archive with `images` (or `x`) uint8 [N, H, W, C] or [N, H, W] and, optionally, `labels` (or `y`) [N]."""
+    Labels are whole numbers from 0, or names, whose classes are in alphabetical order. An archive in parts
+    (`train_images`, `train_labels`, `val_images`, …, as MedMNIST's) brings its own validation split.
+    """
 
     kind: Literal["npz"] = "npz"
-    path: DataPath = Field(description="the .npz file")
 
     def classes(self) -> int | None:
         labels = self._labels()
-        return None if labels is None else int(labels.max()) + 1
+        return None if labels is None else labels.classes()
+
+    def names(self) -> tuple[str, ...] | None:
+        labels = self._labels()
+        return None if labels is None else labels.names
+
+    def own(self) -> int | None:
+        return archives.count(self, "images", "x")
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
         images, labels = self._arrays()
-        chosen = choose(len(images), n, generator, self.path)
-        return [flat(images[i]) for i in chosen], None if labels is None else [int(labels[i]) for i in chosen]
+        chosen = choose(drawable(self.own(), len(images)), n, generator, self.path)
+        return [flat(images[i]) for i in chosen], None if labels is None else [int(labels.numbers[i]) for i in chosen]
 
     def labelled(self) -> Iterator[Labelled]:
         images, labels = self._arrays()
         if labels is None:
             raise archives.missing(self.path, "labels", "images")
-        for image, label in zip(images, labels, strict=True):
+        for image, label in zip(images, labels.numbers, strict=True):
             yield flat(image), int(label)
 
     def pictures(self) -> Iterator[Bytes]:
-        return map(flat, archived(self.path, "labels"))
+        return map(flat, archived(self, "labels").values)
 
-    def paths(self) -> tuple[str, ...]:
-        return (self.path,)
+    def notes(self) -> tuple[str, ...]:
+        return archives.notes(self, "images", "x")
 
-    def _labels(self) -> NDArray[Any] | None:
-        labels = archives.load(self.path, "labels")
+    def _labels(self) -> Labels | None:
+        labels = archives.load(self, "labels")
         if labels is None:  # `y` may as well be masks, or values to regress
-            other = archives.load(self.path, "y")
-            labels = other if other is not None and other.ndim == 1 and other.dtype.kind in "iu" else None
-        return archives.class_numbers(self.path, labels)
+            labels = archives.load(self, "y")
+            if labels is not None and (
+                labels.values.size != len(labels.values) or labels.values.dtype.kind not in "iuUS"
+            ):
+                return None
+        return archived_labels(self, labels)
 
-    def _arrays(self) -> tuple[Bytes, NDArray[Any] | None]:
-        images, labels = archived(self.path, "labels"), self._labels()
-        if labels is not None and len(labels) != len(images):
-            raise DataError(f"{self.path}: {len(images)} images, but {len(labels)} labels")
-        return images, labels
+    def _arrays(self) -> tuple[Bytes, Labels | None]:
+        images, labels = archived(self, "labels"), self._labels()
+        if labels is not None:
+            labels.fits(len(images.values), "image")
+            if labels.training != images.training:
+                raise archives.parts_differ(self.path, "images", "labels")
+        return images.values, labels
 
 
-class Folder(Options):
-    """A folder of images, one subfolder a class; or images side by side, without labels."""
+class Folder(FolderOptions, PictureSource):
+    """A folder of images, one subfolder a class; or images side by side, without labels.
+
+    Where it has `train/` and `val/` (or `valid`, `validation`, `test`) with class folders in both, `val/` is the
+    validation split; a `test/` beside it is left out.
+    """
 
     kind: Literal["folder"] = "folder"
-    path: DataPath = Field(description="the folder")
 
     def classes(self) -> int | None:
-        return len({path.parent for path in self.files()}) if self._labelled() else None
+        return len(self._layout.names) or None
+
+    def names(self) -> tuple[str, ...] | None:
+        return self._layout.names or None
+
+    def own(self) -> int | None:
+        return self._layout.training
+
+    def notes(self) -> tuple[str, ...]:
+        return self._layout.notes
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        files = some(self.files(), self.path)
-        chosen = [files[i] for i in choose(len(files), n, generator, self.path)]
-        classes = {parent: i for i, parent in enumerate(sorted({path.parent for path in files}))}
-        labels = [classes[path.parent] for path in chosen] if self._labelled() else None
-        return [read(path) for path in chosen], labels
+        files, labels = self._layout.files, self._layout.labels
+        chosen = choose(drawable(self.own(), len(files)), n, generator, self.path)
+        images = list(read_all(files[i] for i in chosen))
+        return images, None if labels is None else [labels[i] for i in chosen]
 
     def labelled(self) -> Iterator[Labelled]:
-        files = some(self.files(), self.path)
-        if not self._labelled():
+        files, labels = self._layout.files, self._layout.labels
+        if labels is None:
             raise DataError(f"the images in {self.path} have no classes", hint="put them in one subfolder a class")
-        classes = {parent: i for i, parent in enumerate(sorted({path.parent for path in files}))}
-        for path in files:
-            yield read(path), classes[path.parent]
-
-    def names(self) -> list[str]:
-        """The classes, in the order of their labels."""
-        return [parent.name for parent in sorted({path.parent for path in self.files()})]
+        yield from zip(read_all(files), labels, strict=True)
 
     def files(self) -> list[Path]:
-        """The image files, sorted."""
-        return image_files(self.path)
+        """The image files, those for training first."""
+        return list(self._layout.files)
 
     def pictures(self) -> Iterator[Bytes]:
-        return map(read, some(self.files(), self.path))
+        return read_all(self._layout.files)
 
-    def paths(self) -> tuple[str, ...]:
-        return tuple(map(str, self.files()))
+    @cached_property
+    def _layout(self) -> Layout:
+        found = layout(self.path)
+        if self.skip_bad:
+            found = found.without(lambda file: fault(file) is not None)
+            some(found.files, self.path)
+        return found
 
-    def _labelled(self) -> bool:
-        return any(path.is_dir() and not hidden(Path(path.name)) for path in Path(self.path).iterdir())
 
-
-Source = Annotated[Photos | Digits | Npz | Folder | Cifar10, Field(discriminator="kind")]
+Source = Annotated[Photos | Digits | Npz | Folder | Listing | Cifar10, Field(discriminator="kind")]

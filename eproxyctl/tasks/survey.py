@@ -51,7 +51,8 @@ def survey(source: Folder | Npz | Digits, seen: Callable[[], None] = lambda: Non
         seen()
     if not sides:
         raise DataError("there are no images")
-    names = source.names() if isinstance(source, Folder) else [str(i) for i in range(max(labels) + 1)]
+    classes = source.classes()  # first, since numbers as labels that are too high to be classes are refused here
+    names = source.names() or tuple(map(str, range(classes or 0)))
     check_classes(np.array(list(labels)), np.array(list(labels.values())), names)
     return Survey(len(sides), tuple(names), int(statistics.median(sides)), grey)
 

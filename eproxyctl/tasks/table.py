@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import bisect
-import gzip
 import hashlib
 import math
 import statistics
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from eproxyctl.contracts import Goal, Space, TableOptions
+from eproxyctl.contracts import Choice, Goal, Space, TableOptions
 from eproxyctl.errors import DataError, InvalidArchitecture
-from eproxyctl.tasks.rows import Absent, Line, csv_rows, json_rows
+from eproxyctl.tasks import rows
+from eproxyctl.tasks.fields import Absent, Fields, at, fields, find, key_hint, metric_hint, parsed
+from eproxyctl.tasks.files import shown
 
 MAX_PROBLEMS = 10
+WITHOUT_METRIC = ("failed", "diverged")
+"""What `benchmark` writes as the status of an architecture that got no metric; it is no part of the table."""
 NO_TABLE = "`eproxyctl benchmark` makes one; or check task.table.path, or pass --data DIR"
 
 
@@ -97,57 +100,56 @@ def load(options: TableOptions, space: Space) -> Table:
         space: parses the architectures.
 
     Raises:
-        DataError: no such file, another format, or bad rows, each with its number.
+        DataError: no such file, another format, fields that are not there, or bad rows, each with its number.
     """
-    path = Path(options.path)
-    try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"no metric table at {path}", hint=NO_TABLE) from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the metric table {path}: {error}") from None
-    lines = json_rows(path, text, options) if ".json" in path.suffixes else csv_rows(path, text, options)
-    reader = _Reader(options, space)
-    for line in lines:
-        reader.add(line)
-    return reader.table(path, hashlib.sha256(raw).hexdigest())
+    document = rows.read(Path(options.path), NO_TABLE)
+    reader = _Reader(options, space, document, find(document, options, space))
+    for row in document.rows:
+        reader.add(row)
+    return reader.table()
 
 
 class _Reader:
     """Rows as they come, by architecture, with what was left out and what is wrong."""
 
-    def __init__(self, options: TableOptions, space: Space) -> None:
-        self.options, self.space = options, space
+    def __init__(self, options: TableOptions, space: Space, document: rows.Document, fields: Fields) -> None:
+        self.options, self.space, self.document, self.fields = options, space, document, fields
         self.values: dict[str, list[float]] = {}
         self.first: dict[str, str] = {}
         self.problems: list[str] = []
-        self.hints: list[str] = []
-        self.rows = self.filtered = self.missing = self.repeated = 0
+        self.wrong = self.foreign = self.rows = self.filtered = self.missing = self.repeated = 0
+        self.hints: dict[str, None] = {}
+        self.metric_hint = metric_hint(document)
 
-    def add(self, line: Line) -> None:
-        where, notation, value, kept = line
+    def add(self, row: rows.Row) -> None:
+        if self.document.columns and row.value.get("status") in WITHOUT_METRIC:
+            return
         self.rows += 1
-        if not kept:
+        if not all(_matches(at(row.value, name), wanted) for name, wanted in self.options.where.items()):
             self.filtered += 1
             return
+        value = self.fields.number(row)
         try:
             number = _number(value)
-            if number is None:
-                self._lacking(where, value)
-            else:
-                self._found(where, self.space.parse(notation), number)
-        except InvalidArchitecture as error:
-            self._problem(f"{where}: {error.message}", f"is it a table of the space '{self.space.kind}'?")
         except ValueError as error:
-            self._problem(f"{where}: {error}", "set task.table.metric to a column of numbers")
+            self._problem(f"{row.where}: {error}", self.metric_hint)
+            return
+        if number is None:
+            self._lacking(row.where, value)
+            return
+        try:
+            key = parsed(self.space, self.fields.notation(row))
+        except InvalidArchitecture as error:
+            self.foreign += 1
+            self._problem(f"{row.where}: {error.message}", f"is it a table of the space '{self.space.kind}'?")
+        else:
+            self._found(row.where, key, number)
 
     def _lacking(self, where: str, value: object) -> None:
         self.missing += 1
-        if isinstance(value, Absent) and value.hint:
-            self.hints.append(value.hint)
         if self.options.missing == "refuse":
-            what = f"there is no '{value.field}'" if isinstance(value, Absent) else f"no finite metric: {value!r}"
+            absent = isinstance(value, Absent)
+            what = f"there is no '{shown(self.fields.metric)}'" if absent else f"no finite metric: {value!r}"
             self._problem(f"{where}: {what}", "task.table.missing: skip leaves out rows without a metric")
 
     def _found(self, where: str, key: str, number: float) -> None:
@@ -162,24 +164,28 @@ class _Reader:
         self.first.setdefault(key, where)
 
     def _problem(self, text: str, hint: str) -> None:
-        self.problems.append(text)
-        self.hints.append(hint)
+        self.wrong += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(text)
+        self.hints[hint] = None
 
-    def table(self, path: Path, sha256: str) -> Table:
-        hint = "; ".join(dict.fromkeys(self.hints))
+    def table(self) -> Table:
+        path, hint = shown(self.document.path), "; ".join(self.hints)
+        if self.foreign and not self.values and self.foreign == self.wrong:
+            told = f"{path}: none of {self.foreign:,} rows names an architecture of the space '{self.space.kind}'"
+            shape = fields(self.document)
+            raise DataError(f"{told}\n  {self.problems[0]}\n  {shape}", hint=key_hint(self.document, self.space))
         if self.problems:
-            more = f"\n  … and {len(self.problems) - MAX_PROBLEMS} more" if len(self.problems) > MAX_PROBLEMS else ""
-            listed = "\n  ".join(self.problems[:MAX_PROBLEMS])
-            raise DataError(
-                f"{path}: {len(self.problems)} of {self.rows} rows cannot be used\n  {listed}{more}", hint=hint
-            )
+            more = f"\n  … and {self.wrong - MAX_PROBLEMS:,} more" if self.wrong > MAX_PROBLEMS else ""
+            listed = "\n  ".join(self.problems)
+            raise DataError(f"{path}: {self.wrong} of {self.rows} rows cannot be used\n  {listed}{more}", hint=hint)
         if not self.values:
             left_out = f" ({self.filtered} left out by where, {self.missing} without a metric)" if self.rows else ""
             raise DataError(f"{path} has no rows{left_out}", hint=hint)
         return Table(
             {key: statistics.fmean(values) for key, values in self.values.items()},
             self.options.goal,
-            sha256,
+            hashlib.sha256(self.document.raw).hexdigest(),
             self.rows,
             self.filtered,
             self.missing,
@@ -189,11 +195,22 @@ class _Reader:
 
 
 def _number(value: Any) -> float | None:
-    """The metric; None where there is none: absent, null, empty, NaN or infinite."""
+    """The metric; None where it is absent, null, empty, NaN or infinite. Raises ValueError for what is no number."""
     if value is None or value == "" or isinstance(value, Absent):
         return None
+    if isinstance(value, list | Mapping):
+        raise ValueError(f"the metric is {'a list' if isinstance(value, list) else 'an object'}, not a number")
+    if isinstance(value, bool):
+        raise ValueError(f"the metric is {str(value).lower()}, not a number")
     try:
         number = float(value)
+    except OverflowError:
+        raise ValueError("the metric is a whole number of more than 308 digits") from None
     except (TypeError, ValueError):
-        raise ValueError(f"the metric is {value!r}, not a number") from None
+        raise ValueError(f"the metric is {shown(repr(value))}, not a number") from None
     return number if math.isfinite(number) else None
+
+
+def _matches(found: object, wanted: Choice) -> bool:
+    """Whether a field or a column's text is what `where` asks for."""
+    return not isinstance(found, list | Mapping | Absent) and (found == wanted or str(found) == str(wanted))

@@ -35,6 +35,12 @@ class Bench:
     task: Trainable
     context: TrainingContext
     origins: tuple[Origin, ...]
+    data_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the person should know: what the spec's loading dropped, what became of the data."""
+        return [*self.loaded.notes, *(f"task: {note}" for note in self.data_notes)]
 
     @property
     def spec(self) -> Spec:
@@ -75,7 +81,8 @@ def make_ready(request: Request) -> Bench:
     )
     Trainee(context)  # what is wrong with the examples is said before anything is trained, and nothing is kept
     origins = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    return Bench(request.loaded, space, task, context, tuple(sorted(origins, key=lambda origin: origin.name)))
+    ordered = tuple(sorted(origins, key=lambda origin: origin.name))
+    return Bench(request.loaded, space, task, context, ordered, task.notes())
 
 
 def bench_identity(bench: Bench) -> dict[str, Any]:

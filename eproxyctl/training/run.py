@@ -141,7 +141,7 @@ def benchmark(
         files.write(folder / TABLE, csv_lines(records))
     wanted = set(keys)
     shown = [record for record in records if record["key"] in wanted]
-    notes = [*bench.loaded.notes, *damage, *_notes(rows)]
+    notes = [*bench.notes, *damage, *_notes(rows)]
     own = _is(bench.spec.task.table, folder / TABLE)
     name, metric, goal = bench.loaded.name, bench.task.metric, bench.task.metric_goal
     found = Benchmark(name, folder, metric, goal, shown, _failed(rows), own)

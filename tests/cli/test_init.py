@@ -142,7 +142,7 @@ def unusable() -> None:
     Path("empty/cat").mkdir(parents=True)
     Path("x.txt").touch()
     np.savez("unlabelled.npz", images=np.zeros((5, 8, 8), dtype=np.uint8))
-    np.savez("words.npz", images=np.zeros((2, 8, 8), dtype=np.uint8), labels=np.array(["a", "b"]))
+    np.savez("fractions.npz", images=np.zeros((2, 8, 8), dtype=np.uint8), labels=np.array([0.5, 1]))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def unusable() -> None:
         ("nowhere", "nowhere is not there"),
         ("x.txt", "x.txt is neither a folder"),
         ("unlabelled.npz", "has no array 'labels'"),
-        ("words.npz", "must be whole numbers"),
+        ("fractions.npz", "must be names or whole numbers"),
     ],
 )
 def test_what_no_spec_can_be_made_for(cli: Cli, name: str, expected: str) -> None:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.segmentation import VOID, SegmentationTask
+from eproxyctl.tasks.masks import VOID
+from eproxyctl.tasks.segmentation import SegmentationTask
 
 
-def task(source: dict[str, str], **options: object) -> SegmentationTask:
+def task(source: dict[str, Any], **options: object) -> SegmentationTask:
     return SegmentationTask(SegmentationTask.Options.model_validate({"source": source, "resolution": 8} | options))
 
 
@@ -149,3 +150,15 @@ def test_black_and_white_masks_are_explained(tmp_path: Path, folders: dict[str, 
     with pytest.raises(DataError) as caught:
         _ = task(archive(black)(tmp_path, folders)).outputs
     assert "black and white is 0 and 1" in caught.value.hint
+
+
+def test_bad_images_and_masks_are_counted_or_left_out_together(tmp_path: Path, folders: dict[str, str]) -> None:
+    for name in ("masks/a/0.png", "masks/b/1.png", "photos/a/2.png"):
+        (tmp_path / name).write_bytes(b"bad")
+    with pytest.raises(DataError, match="2 images cannot be used") as caught:
+        task(folders, outputs=3).examples(0, 0.25)
+    assert "masks/a/0.png" in caught.value.message
+    assert "masks/b/1.png" in caught.value.message
+    one = task(folders | {"skip_bad": True})
+    assert len(one.examples(0, 0.25).inputs) == 5
+    assert "3 of 8 images cannot be read" in one.notes()[0]

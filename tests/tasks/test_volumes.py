@@ -47,9 +47,9 @@ def test_an_archive(tmp_path: Path) -> None:
 
 X = np.random.default_rng(0).normal(0, 1, (8, 1, 3, 3, 3))
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "rank": ({"volumes": X[0]}, "[1, 3, 3, 3]"),
+    "rank": ({"volumes": X[0, 0]}, "[3, 3, 3]"),
     "nan": ({"volumes": np.where(X > 2, np.nan, X) * np.nan, "labels": np.arange(8) % 2}, "finite numbers"),
-    "none": ({"images": X}, "no array 'volumes'"),
+    "none": ({"pictures": X}, "no array 'volumes'"),
     "unlabelled": ({"volumes": X}, "no labels"),
     "count": ({"volumes": X, "labels": np.arange(7) % 2}, "8 volumes, but 7 labels"),
     "fractions": ({"volumes": X, "labels": np.arange(8) % 2 + 0.5}, "whole numbers from 0, one an example"),
