@@ -85,14 +85,6 @@ def test_bfloat16_is_refused_for_volumes() -> None:
         proxy(precision="bfloat16").score(built, Batches(torch.zeros(4, 3, 8, 8, 8)), Seed(1, 2))
 
 
-def test_it_leaves_the_global_random_state_alone() -> None:
-    before = torch.get_rng_state()
-    proxy(branches=[{"features": FEATURES, "transform_channels": 8, "target_channels": 4}]).score(
-        network(), BATCHES, Seed(1, 2)
-    )
-    assert torch.get_rng_state().equal(before)
-
-
 def test_the_barrier_is_frozen_unless_asked_otherwise() -> None:
     one = proxy()
     one.score(network(), BATCHES, Seed(1, 2))
