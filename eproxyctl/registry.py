@@ -181,6 +181,19 @@ def _check_capabilities(section: Section, cls: type[Any]) -> None:
             raise TypeError(f"class {cls.__name__} has {names}: it must derive from {capability.__name__} too")
 
 
+CANONICAL = "no canonical(): an architecture the proxy was tuned on may be held out too, under another key"
+TRAITS = "no traits(): few-shot learns from size alone"
+
+
+def shortcomings(entry: Entry) -> tuple[str, ...]:
+    """What a plugin leaves at the contract's default, to the harm of results; () of built-ins, which chose to."""
+    if entry.origin.builtin or entry.section != "space":
+        return ()
+    lacks = [("canonical", CANONICAL), ("traits", TRAITS)]
+    found = [text for name, text in lacks if getattr(entry.cls, name) is getattr(Space, name)]
+    return tuple(f"space '{entry.kind}' has {text}" for text in found)
+
+
 def kind_of(options: Options) -> str:
     """The `kind` of a validated section."""
     return str(options.kind)  # type: ignore[attr-defined]

@@ -1,20 +1,13 @@
-"""The plugin is found, its keys round-trip, and its networks give the feature maps they promise."""
+"""The plugin is found, and does what a space must: keys, canonical keys, traits, networks."""
 
 from pathlib import Path
 
-import torch
-
+from eproxyctl.contracts import Space
 from eproxyctl.plugins import Sources, load
+from eproxyctl.testing import SpaceConformance
 
 
-def test_plain_is_a_space() -> None:
-    registry = load(Sources((str(Path(__file__).parent),), installed=False))
-    space = registry.create("space", registry.get("space", "plain").options())
-    keys = list(space.keys())
-    assert len(keys) == space.size()
-    for key in keys:
-        assert space.encode(space.choices(key)) == space.parse(key) == key
-    network = space.build(space.largest(), (3, 16, 16), 10)
-    maps = network.features(torch.zeros(2, 3, 16, 16))
-    assert [m.shape[1] for m in maps] == list(network.channels)
-    assert network(torch.zeros(2, 3, 16, 16)).shape == (2, 10)
+class TestPlain(SpaceConformance):
+    def space(self) -> Space:
+        registry = load(Sources((str(Path(__file__).parent),), installed=False))
+        return registry.create("space", registry.parse("space", {"kind": "plain"}))

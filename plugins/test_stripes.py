@@ -1,15 +1,13 @@
-"""The plugin is found, and gives the same finite minibatch for the same seed."""
+"""The plugin is found, and does what a task must: minibatches that are normalised and come from the seed."""
 
 from pathlib import Path
 
+from eproxyctl.contracts import Task
 from eproxyctl.plugins import Sources, load
+from eproxyctl.testing import TaskConformance
 
 
-def test_stripes_is_a_task() -> None:
-    registry = load(Sources((str(Path(__file__).parent),), installed=False))
-    task = registry.create("task", registry.get("task", "stripes").options())
-    inputs = task.batch(seed=0).inputs
-    assert inputs.shape == (16, *task.shape)
-    assert inputs.isfinite().all()
-    assert inputs.equal(task.batch(seed=0).inputs)
-    assert not inputs.equal(task.batch(seed=1).inputs)
+class TestStripes(TaskConformance):
+    def task(self) -> Task:
+        registry = load(Sources((str(Path(__file__).parent),), installed=False))
+        return registry.create("task", registry.parse("task", {"kind": "stripes"}))

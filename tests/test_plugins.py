@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from eproxyctl import plugins
+from eproxyctl.registry import shortcomings
+
+WORKED = Path(__file__).parents[1] / "plugins"
 
 NOISE = """\
 from eproxyctl import FULL, Batches, Task
@@ -100,7 +103,7 @@ def test_a_taken_name_is_refused(tiny: Path, cli) -> None:  # type: ignore[no-un
     assert cli("score", tiny).exit_code == 4
 
 
-@pytest.mark.parametrize("what", ["task", "space"])
+@pytest.mark.parametrize("what", ["task", "space", "proxy"])
 def test_a_written_plugin_works_and_passes_its_own_test(tmp_path: Path, monkeypatch, cli, what: str) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     result = cli("plugins", "new", what, "thermal")
@@ -115,6 +118,31 @@ def test_a_written_plugin_works_and_passes_its_own_test(tmp_path: Path, monkeypa
     assert cli("plugins", "new", what, "no-name").exit_code == 2
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "plugins"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+BARE = """\
+from eproxyctl import Space
+class BareSpace(Space):
+    "Bare."
+    kind = "bare"
+    def parameters(self): return {"depth": (1, 2)}
+    def encode(self, choices): return str(choices["depth"])
+    def choices(self, key): return {"depth": int(key)}
+    def parse(self, notation): return str(notation)
+    def largest(self): return "2"
+    def build(self, key, shape, outputs, fidelity=None, *, pruned=True): raise NotImplementedError
+"""
+
+
+def test_what_a_space_leaves_out_to_its_harm_is_said_of_plugins_only(tmp_path: Path) -> None:
+    plugin(tmp_path / "mine", "bare", BARE)
+    registry = plugins.load(plugins.Sources((str(tmp_path / "mine"), str(WORKED)), installed=False))
+    canonical, traits = shortcomings(registry.get("space", "bare"))
+    assert "space 'bare' has no canonical()" in canonical
+    assert "space 'bare' has no traits()" in traits
+    assert shortcomings(registry.get("space", "plain")) == ()
+    assert shortcomings(registry.get("task", "stripes")) == ()
+    assert shortcomings(registry.get("space", "mobilenet")) == ()  # every key is a network of its own
 
 
 def test_an_installed_plugin_is_found_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ class Template(StrEnum):
 
     task = "task"
     space = "space"
+    proxy = "proxy"
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,14 @@ from eproxyctl.registry import Registry
 from eproxyctl.workers.devices import cores, one_thread
 
 PACKAGES = ("eproxyctl", "torch", "numpy", "scipy", "optuna", "pydantic", "scikit-learn", "typer")
-OPTIONAL = {"distributed": "distributed", "plotly": "report", "onnx": "export", "torchvision": "images"}
+OPTIONAL = {
+    "distributed": "distributed",
+    "psycopg": "distributed",
+    "plotly": "report",
+    "onnx": "export",
+    "onnxscript": "export",
+    "safetensors": "export",
+}
 """Packages of the extras, by package."""
 
 

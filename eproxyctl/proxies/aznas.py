@@ -59,7 +59,7 @@ class AzNasProxy(ZeroCostProxy, Relative):
         components = (
             _finite(math.fsum(entropies)),
             _finite(min((b - a for a, b in itertools.pairwise(entropies)), default=math.nan)),
-            _finite(trainability(maps, seed.common)),
+            _finite(trainability(maps, seed.common, LOWEST)),
             complexity,
         )
         return Score(_stand_in(components, maps), (components,))

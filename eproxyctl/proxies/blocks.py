@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from eproxyctl.contracts import derive
 from eproxyctl.networks.initialise import generator
 from eproxyctl.networks.size import as_module
-from eproxyctl.proxies.aznas import LOWEST
 from eproxyctl.proxies.layers import outputs_of
 
 if TYPE_CHECKING:
@@ -47,8 +46,14 @@ def entropy(features: Tensor) -> float:
     return -float((shares * (shares + 1e-8).log()).sum())
 
 
-def trainability(maps: Sequence[Tensor], seed: int) -> float:
-    """Mean over successive maps of 2 − s − 1/s, blocks beside each other left out; NaN where none is left."""
+def trainability(maps: Sequence[Tensor], seed: int, unchanged: float) -> float:
+    """Mean over successive maps of 2 − s − 1/s, blocks beside each other left out; NaN where none is left.
+
+    Args:
+        maps: of the blocks, first to last, [B, C, *spatial].
+        seed: of the random signs.
+        unchanged: what counts for a block that passes its input on as it is.
+    """
     scores = []
     for i in range(len(maps) - 1, 0, -1):
         source, target = maps[i - 1], maps[i]
@@ -60,7 +65,7 @@ def trainability(maps: Sequence[Tensor], seed: int) -> float:
             continue
         (slopes,) = torch.autograd.grad(target, source, signs, retain_graph=True, allow_unused=True)
         if slopes is not None:
-            scores.append(LOWEST if torch.equal(slopes, signs) else _score(_gain(slopes, signs)))
+            scores.append(unchanged if torch.equal(slopes, signs) else _score(_gain(slopes, signs)))
     return sum(scores) / len(scores) if scores else math.nan
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from eproxyctl.contracts import derive
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.operations import MAX_POOL, batch_norm, conv
-from eproxyctl.proxies.eproxy import Feature
+from eproxyctl.proxies.eproxy_options import Feature
 
 CHANNELS = 512
 """Channels of a feature before it is sliced to those of a branch."""

@@ -16,7 +16,8 @@ from eproxyctl.doctor import speed as measure
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, materialise
 from eproxyctl.proxies.eproxy import EproxyProxy
-from eproxyctl.proxies.regression import Task, _transforms, draw
+from eproxyctl.proxies.eproxy_options import EproxyOptions
+from eproxyctl.proxies.losses import SyntheticTargets, _transforms, draw
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "proxies"))
 from oracle import losses as plain_losses
@@ -73,7 +74,7 @@ def test_ratio_to_the_plain_reading(
     assert ratio > 1
 
 
-def score_plainly(workload: measure.Workload, task: Task, options: EproxyProxy.Options) -> None:
+def score_plainly(workload: measure.Workload, task: SyntheticTargets, options: EproxyOptions) -> None:
     """The official network, dead parts included, in torch's default layout."""
     network = workload.network(REGISTRY, pruned=False)
     initialise(as_module(network), "default", generator(measure.SEED.weights))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 from eproxyctl import plugins
 from eproxyctl.contracts import Fidelity, Space
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.networks.initialise import generator, initialise
-from eproxyctl.networks.size import as_module, materialise
+from eproxyctl.testing import SpaceConformance
+from eproxyctl.testing.observed import SHAPES, built
 
 REGISTRY = plugins.load(plugins.Sources(installed=False))
-IMAGE, SEQUENCE = (3, 16, 16), (6, 5)
-TINY = Fidelity.model_validate({"width": 0.1, "depth": 0.2})
 VARIANTS: dict[str, dict[str, Any]] = {
-    "nasbench201": {"kind": "nasbench201"},
-    "nasbench101": {"kind": "nasbench101"},
+    "nasbench201": {"kind": "nasbench201", "channels": 8, "cells": 2},
+    "nasbench101": {"kind": "nasbench101", "channels": 120},
     **{f"nds {f}": {"kind": "nds-cells", "family": f} for f in ("DARTS", "ENAS_in", "PNAS", "NASNet_in", "Amoeba")},
     **{f"nds {f}": {"kind": "nds-residual", "family": f} for f in ("Vanilla", "ResNet", "ResNeXt-A_in", "ResNeXt-B")},
     "darts": {"kind": "darts"},
@@ -36,33 +34,52 @@ SPACES: dict[str, Space] = {
     name: REGISTRY.create("space", REGISTRY.get("space", fields["kind"]).options.model_validate(fields))
     for name, fields in VARIANTS.items()
 }
-every_space = pytest.mark.parametrize("name", SPACES)
-seeds = st.integers(0, 10**6)
-few = settings(max_examples=6, deadline=None)
+
+NLP_TWINS = [
+    ("lin.x.h0-tanh.1-lin.x.h1~2.3", "lin.x.h0-tanh.1~2"),
+    ("lin.x.h0-tanh.1-tanh.1-sum.2.3~4", "lin.x.h0-tanh.1-sum.2.2~3"),
+]
+"""With a dead output; with one node twice."""
 
 
-def shape_of(space: Space) -> tuple[int, ...]:
-    return IMAGE if 2 in space.ranks else SEQUENCE
+class TestEverySpace(SpaceConformance):
+    examples = 2
+
+    @pytest.fixture(autouse=True, params=SPACES)
+    def _chosen(self, request: pytest.FixtureRequest) -> None:
+        self.name = request.param
+        if self.name == "nasbench101":  # 60 channels: where vertices cannot share equally, their order matters
+            self.small = Fidelity.model_validate({"width": 0.5, "depth": 0.2})
+
+    def shape(self, rank: int) -> tuple[int, ...]:
+        return (6, 5) if self.name == "nasbench-nlp" else super().shape(rank)
+
+    def space(self) -> Space:
+        return SPACES[self.name]
+
+    def twins(self, space: Space) -> list[tuple[str, str]]:
+        if self.name == "transnasbench101 macro":
+            return []  # every key is a network of its own
+        if self.name == "nasbench-nlp":
+            return NLP_TWINS
+        if self.name.startswith("nds"):
+            return [(key, exchanged(space, key)) for key in itertools.islice(space.sample(0), self.examples)]
+        return super().twins(space)
 
 
-def outputs(space: Space, key: str) -> list[torch.Tensor]:
-    """Feature maps, then logits, with the weights that a seed gives."""
-    network = materialise(lambda: space.build(key, shape_of(space), 5, TINY))
-    initialise(as_module(network), "default", generator(0))
-    batch = torch.randn(2, *shape_of(space), generator=generator(1))
-    with torch.no_grad():
-        return [*network.features(batch), network(batch)]
+def exchanged(space: Space, key: str) -> str:
+    """The same cell, the two terms of its first node written the other way round."""
+    choices = space.choices(key)
+    turned = {name: choices[name.replace("2a", "2b") if "2a" in name else name.replace("2b", "2a")] for name in choices}
+    return space.encode(turned)
 
 
-def neighbours(space: Space, key: str, draw: random.Random) -> Iterator[str]:
-    """Every valid change of one choice, in a random order."""
-    chosen, parameters = space.choices(key), space.parameters()
-    moves = [(name, value) for name, values in parameters.items() for value in values if value != chosen.get(name)]
-    for name, value in draw.sample(moves, len(moves)):
-        try:
-            yield space.encode({**chosen, name: value})
-        except InvalidArchitecture:
-            continue
+@pytest.mark.parametrize("name", SPACES)
+def test_a_network_for_scoring_draws_no_values(name: str) -> None:
+    space = SPACES[name]
+    before = torch.get_rng_state()
+    built(space, space.largest(), SHAPES[space.ranks[0]], TestEverySpace.small)
+    assert torch.get_rng_state().equal(before)
 
 
 def test_no_built_in_space_is_left_out() -> None:
@@ -75,74 +92,19 @@ def test_the_example_is_an_architecture_of_the_space_as_it_is_by_default(kind: s
     assert space.parse(space.example) == space.example
 
 
-@every_space
-@few
-@given(seed=seeds)
-def test_keys_are_printable_and_round_trip(name: str, seed: int) -> None:
+@pytest.mark.parametrize("name", SPACES)
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_keys_of_any_seed_round_trip_and_may_have_space_around_them(name: str, seed: int) -> None:
     space = SPACES[name]
     key = next(space.sample(seed))
-    assert key.isascii()
-    assert key.isprintable()
-    assert " " not in key
-    assert space.parse(key) == space.parse(f" {key}\n") == key
+    assert space.parse(f" {key}\n") == key
     assert space.encode(space.choices(key)) == key
-    assert set(space.choices(key)) == set(space.parameters())
-
-
-@every_space
-@few
-@given(seed=seeds)
-def test_features_have_the_stated_channels_and_finite_values(name: str, seed: int) -> None:
-    space = SPACES[name]
-    key = next(space.sample(seed))
-    *maps, logits = outputs(space, key)
-    network = space.build(key, shape_of(space), 5, TINY)
-    assert tuple(m.shape[1] for m in maps) == network.channels
-    assert all(m.dim() == 1 + len(shape_of(space)) and m.isfinite().all() for m in maps)
-    assert logits.shape == (2, 5)
-    assert logits.isfinite().all()
-
-
-@every_space
-@few
-@given(seed=seeds)
-def test_equal_canonical_keys_mean_equal_outputs(name: str, seed: int) -> None:
-    space = SPACES[name]
-    key = next(space.sample(seed))
-    canonical, draw = space.canonical(key), random.Random(seed)
-    near = (other for _, other in zip(range(100), neighbours(space, key, draw), strict=False))
-    twin = next((other for other in near if other != key and space.canonical(other) == canonical), key)
-    for one, two in zip(outputs(space, key), outputs(space, twin), strict=True):
-        assert one.equal(two)
-
-
-@every_space
-@few
-@given(seed=seeds)
-def test_a_mutation_changes_one_choice_and_the_canonical_key(name: str, seed: int) -> None:
-    space = SPACES[name]
-    key = next(space.sample(seed))
-    mutant = space.mutate(key, random.Random(seed))
-    assert mutant == space.mutate(key, random.Random(seed))
-    assert space.parse(mutant) == mutant
-    assert space.canonical(mutant) != space.canonical(key)
-    near = set(neighbours(space, key, random.Random(seed)))
-    if any(space.canonical(other) != space.canonical(key) for other in near):
-        assert mutant in near
-
-
-@every_space
-def test_a_network_for_scoring_draws_no_values(name: str) -> None:
-    space = SPACES[name]
-    before = torch.get_rng_state()
-    materialise(lambda: space.build(space.largest(), shape_of(space), 5, TINY))
-    assert torch.get_rng_state().equal(before)
 
 
 def test_where_one_choice_is_not_enough_several_are_changed() -> None:
     space = SPACES["nasbench101"]
     empty = space.parse("out~0")
-    assert {space.canonical(other) for other in neighbours(space, empty, random.Random(0))} == {space.canonical(empty)}
     assert space.canonical(space.mutate(empty, random.Random(0))) != space.canonical(empty)
 
 

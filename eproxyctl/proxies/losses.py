@@ -20,11 +20,11 @@ from eproxyctl.proxies.targets import make, resize
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
-    from eproxyctl.proxies.eproxy import EproxyProxy
+    from eproxyctl.proxies.eproxy_options import EproxyOptions
 
 
 @dataclass(frozen=True)
-class Task:
+class SyntheticTargets:
     """What all architectures of a run regress: drawn once from the common seed, then only read.
 
     Attributes:
@@ -40,7 +40,7 @@ class Task:
     barriers: tuple[nn.Module, ...]
 
 
-def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
+def draw(inputs: Tensor, common: int, options: EproxyOptions) -> SyntheticTargets:
     """Targets and barriers for a minibatch, on its device."""
     source = inputs
     if options.inputs == "noise":
@@ -66,7 +66,7 @@ def draw(inputs: Tensor, common: int, options: EproxyProxy.Options) -> Task:
             barrier.to_empty(device="cpu")
             initialise(barrier, options.barrier_init, generator(derive(common, "barrier", index)))
             barriers.append(barrier.requires_grad_(False).to(inputs.device))
-    return Task(source, channels_last(inputs), tuple(map(channels_last, targets)), tuple(barriers))
+    return SyntheticTargets(source, channels_last(inputs), tuple(map(channels_last, targets)), tuple(barriers))
 
 
 def channels_last(maps: Tensor) -> Tensor:
@@ -78,12 +78,12 @@ def channels_last(maps: Tensor) -> Tensor:
     return maps.contiguous(memory_format=formats.get(maps.dim(), torch.contiguous_format))
 
 
-def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Options) -> Trace:
+def losses(network: Network, drawn: SyntheticTargets, seed: Seed, options: EproxyOptions) -> Trace:
     """Train `network` in place and return its losses.
 
     Args:
         network: freshly built, on the CPU; moved to the device of the minibatch.
-        task: see `draw`.
+        drawn: see `draw`.
         seed: `common` draws the transform, `weights` the network.
         options: of the proxy.
 
@@ -94,22 +94,22 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     Raises:
         ValueError: more branches than the network has feature maps; bfloat16 asked for on volumes.
     """
-    if options.precision == "bfloat16" and task.inputs.dim() > 4:
+    if options.precision == "bfloat16" and drawn.inputs.dim() > 4:
         # torch 2.13 on CPU: two runs of one network differ in the third digit
         raise ValueError("precision: bfloat16 gives volumes another score each time; use float32")
     module = as_module(network)
     initialise(module, options.init, generator(seed.weights))
-    transforms = _transforms(network.channels, task, seed.common, options)
+    transforms = _transforms(network.channels, drawn, seed.common, options)
     without_running_statistics(module)
     without_running_statistics(transforms)
-    module.to(task.inputs.device).train()
-    transforms.to(task.inputs.device).train()
+    module.to(drawn.inputs.device).train()
+    transforms.to(drawn.inputs.device).train()
     optimiser = _optimiser(module, transforms, options)
     trace: list[tuple[float, ...]] = []
     for iteration in range(options.iterations):
         last = iteration == options.iterations - 1
-        with torch.set_grad_enabled(not last), _precision(task.inputs, options):
-            errors = _errors(network, transforms, task, options)
+        with torch.set_grad_enabled(not last), _precision(drawn.inputs, options):
+            errors = _errors(network, transforms, drawn, options)
         values = tuple(error.item() for error in errors)
         if not all(map(math.isfinite, values)):
             break
@@ -121,7 +121,7 @@ def losses(network: Network, task: Task, seed: Seed, options: EproxyProxy.Option
     return tuple(trace)
 
 
-def _precision(inputs: Tensor, options: EproxyProxy.Options) -> torch.autocast:
+def _precision(inputs: Tensor, options: EproxyOptions) -> torch.autocast:
     """Weights, sums of batch norm and the loss stay float32; convolutions take what is asked for."""
     return torch.autocast(inputs.device.type, torch.bfloat16, enabled=options.precision == "bfloat16")
 
@@ -134,20 +134,24 @@ def without_running_statistics(module: nn.Module) -> None:
             layer.track_running_stats = False
 
 
-def _errors(network: Network, transforms: nn.ModuleList, task: Task, options: EproxyProxy.Options) -> list[Tensor]:
+def _errors(
+    network: Network, transforms: nn.ModuleList, drawn: SyntheticTargets, options: EproxyOptions
+) -> list[Tensor]:
     """Mean squared error a branch, deepest first."""
     errors = []
-    for i, (maps, transform) in enumerate(zip(network.features(task.inputs), transforms, strict=False)):
+    for i, (maps, transform) in enumerate(zip(network.features(drawn.inputs), transforms, strict=False)):
         output = transform(resize(maps, options.map_size))
         if options.barrier == "frozen":
-            output = task.barriers[i](output)
-        errors.append(F.mse_loss(output, task.targets[i]))
+            output = drawn.barriers[i](output)
+        errors.append(F.mse_loss(output, drawn.targets[i]))
     return errors
 
 
-def _transforms(channels: tuple[int, ...], task: Task, common: int, options: EproxyProxy.Options) -> nn.ModuleList:
+def _transforms(
+    channels: tuple[int, ...], drawn: SyntheticTargets, common: int, options: EproxyOptions
+) -> nn.ModuleList:
     """The trained convolution, ReLU and batch norm between each feature map and its barrier."""
-    rank = task.inputs.dim() - 2
+    rank = drawn.inputs.dim() - 2
     if len(options.branches) > len(channels):
         raise ValueError(f"{len(options.branches)} branches, but the network has {len(channels)} feature maps")
     transforms = nn.ModuleList()
@@ -162,12 +166,12 @@ def _transforms(channels: tuple[int, ...], task: Task, common: int, options: Epr
         transform.to_empty(device="cpu")
         initialise(transform, options.init, generator(derive(common, "transform", index)))
         if options.barrier == "trained":
-            transform.append(copy.deepcopy(task.barriers[index]).cpu().requires_grad_(True))
+            transform.append(copy.deepcopy(drawn.barriers[index]).cpu().requires_grad_(True))
         transforms.append(transform)
     return transforms
 
 
-def _optimiser(module: nn.Module, heads: nn.Module, options: EproxyProxy.Options) -> torch.optim.SGD:
+def _optimiser(module: nn.Module, heads: nn.Module, options: EproxyOptions) -> torch.optim.SGD:
     """SGD with momentum; weight decay on weights of two or more dimensions only, not on biases and batch norm."""
     parameters = [p for m in (module, heads) for p in m.parameters() if p.requires_grad]
     groups = [
