@@ -19,6 +19,7 @@ from eproxyctl.contracts.proxy import (
     Score,
     Trace,
 )
+from eproxyctl.contracts.sized import Sized
 from eproxyctl.contracts.space import Architectures, Space, SpaceOptions
 from eproxyctl.contracts.task import Batches, Examples, TableOptions, Task, TaskOptions
 
@@ -46,6 +47,7 @@ __all__ = [
     "Scheme",
     "Score",
     "Seed",
+    "Sized",
     "Space",
     "SpaceOptions",
     "TableOptions",
