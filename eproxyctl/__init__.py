@@ -6,6 +6,7 @@ This module holds what a plugin or a notebook imports: the contracts, and nothin
 from eproxyctl.contracts import (
     FULL,
     Batches,
+    BySize,
     Choice,
     Costs,
     Examples,
@@ -37,6 +38,7 @@ __all__ = [
     "FULL",
     "AnyProxy",
     "Batches",
+    "BySize",
     "Choice",
     "Costs",
     "DataError",

@@ -19,7 +19,7 @@ from eproxyctl.contracts.proxy import (
     Score,
     Trace,
 )
-from eproxyctl.contracts.sized import Sized
+from eproxyctl.contracts.sized import BySize, Sized
 from eproxyctl.contracts.space import Architectures, Space, SpaceOptions
 from eproxyctl.contracts.task import Batches, Examples, TableOptions, Task, TaskOptions
 
@@ -31,6 +31,7 @@ __all__ = [
     "FULL",
     "Architectures",
     "Batches",
+    "BySize",
     "Choice",
     "Costs",
     "Examples",

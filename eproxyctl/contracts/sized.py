@@ -1,10 +1,11 @@
-"""A space that knows sizes without building."""
+"""Spaces that know sizes without building, and proxies that need nothing else."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
 from eproxyctl.contracts.base import FULL, Fidelity
+from eproxyctl.contracts.proxy import Score
 
 
 class Sized(ABC):
@@ -30,3 +31,14 @@ class Sized(ABC):
         Returns:
             parameters, classifier included; and multiply-adds of convolutions and linear layers for one input.
         """
+
+
+class BySize(ABC):
+    """A capability of a Proxy: its score is a function of the size alone, so that no network is built for it.
+
+    A proxy that derives from such a one and scores otherwise is given its network again.
+    """
+
+    @abstractmethod
+    def of_size(self, params: int, macs: int) -> Score:
+        """The score of a network of so many parameters and multiply-adds, equal to that of `Proxy.score`."""

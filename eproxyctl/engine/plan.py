@@ -14,6 +14,7 @@ from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.engine.columns import leaves
 from eproxyctl.engine.worker import Ask, Context, Minibatch
 from eproxyctl.errors import DataError, SpecError, UsageError
+from eproxyctl.networks.counting import size_of
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
 from eproxyctl.spec.loading import PATH_SETTINGS, Loaded
 from eproxyctl.spec.models import Spec
@@ -72,11 +73,8 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
     table = load(spec.task.table, space) if spec.task.table else None
     baselines = {name: _baseline(name, options, space) for name, options in spec.task.baselines.items()}
     check_device(spec.device)
-    from eproxyctl.networks.size import count
-
     check_rank(spec, space, task)
     scoring = [leaf for proxy in proxies for leaf in leaves(proxy, registry)]
-    largest = space.largest()
     context = Context(
         sources,
         tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
@@ -86,7 +84,7 @@ def prepare(loaded: Loaded, registry: Registry, sources: plugins.Sources) -> Pla
         task.shape,
         task.outputs,
         minibatches(task, spec.seed, scoring),
-        count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
+        size_of(space, space.largest(), task.shape, task.outputs),
         spec.tf32,
     )
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}

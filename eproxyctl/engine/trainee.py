@@ -15,6 +15,7 @@ from eproxyctl.engine.devices import settle
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Status
 from eproxyctl.engine.worker import MEMORY, explain, parse_section
+from eproxyctl.networks.counting import size_of
 from eproxyctl.spec.models import TrainOptions
 
 if TYPE_CHECKING:
@@ -132,13 +133,11 @@ class Trainee:
 
     def row(self, key: str, weights: str | None) -> TrainedRow:
         """Train one architecture, measure it, and save its weights where a file is named."""
-        from eproxyctl.networks.size import count
-
         canonical, size = "", None
         try:
             canonical = self.space.canonical(key)
             shape, outputs = self.task.shape, self.task.outputs
-            size = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
+            size = size_of(self.space, key, shape, outputs)
             found = self.train(key, canonical)
             if weights is not None and found.metric is not None:
                 self.save(key, found, Path(weights))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from eproxyctl.engine.devices import settle
 from eproxyctl.engine.executors import Outcome
 from eproxyctl.engine.rows import Row, scored
 from eproxyctl.errors import EproxyError
+from eproxyctl.networks.counting import Sizes, by_size, size_of
 
 if TYPE_CHECKING:
     from eproxyctl.registry import Registry
@@ -129,14 +130,18 @@ class Worker:
     """A context unpacked: the space, the minibatch as tensors, proxies by their options."""
 
     def __init__(self, context: Context) -> None:
-        settle(context.device, tf32=context.tf32)
         self.context = context
         self.registry = plugins.load(context.sources)
         self.space: Space = self.registry.create("space", parse_section(self.registry, "space", context.space))
-        self.batches = {ask: _tensors(minibatch, context.device) for ask, minibatch in context.minibatches}
         self._proxies: dict[str, Proxy] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._sizes = Sizes(self.space, context.shape, context.outputs)
         self._used = False
+
+    @cached_property
+    def batches(self) -> dict[Ask, Batches]:
+        """The minibatches as tensors; torch is imported, and settled, for the first network that is built."""
+        settle(self.context.device, tf32=self.context.tf32)
+        return {ask: _tensors(minibatch, self.context.device) for ask, minibatch in self.context.minibatches}
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section; the last few are kept, with what they drew once."""
@@ -171,15 +176,7 @@ class Worker:
 
     def size(self, key: str) -> tuple[int, int]:
         """(params, macs) of the full official network."""
-        from eproxyctl.networks.size import count
-
-        size = self._sizes.get(key)
-        if size is None:
-            if len(self._sizes) >= 1024:
-                self._sizes.clear()
-            shape, outputs = self.context.shape, self.context.outputs
-            size = self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
-        return size
+        return self._sizes(key)
 
     def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
@@ -201,11 +198,13 @@ class Worker:
         return scored(Row(key, canonical, "ok", params=size[0], macs=size[1], traces=traces), values)
 
     def _once(self, proxy: Proxy, key: str, canonical: str, repeat: int) -> Score:
+        outputs, fidelity, pruned = self.context.outputs, proxy.options.fidelity, not proxy.needs.official
+        shape = (self.context.shape[0], *dict(self.context.minibatches)[Ask.of(proxy)].inputs.shape[2:])
+        if sized := by_size(proxy):
+            return sized.of_size(*size_of(self.space, key, shape, outputs, fidelity, pruned=pruned))
         from eproxyctl.networks.size import materialise
 
-        batches, outputs = self.batches[Ask.of(proxy)], self.context.outputs
-        shape = (self.context.shape[0], *batches.inputs.shape[2:])
-        fidelity, pruned = proxy.options.fidelity, not proxy.needs.official
+        batches = self.batches[Ask.of(proxy)]
         # Built anew for each proxy, which takes no longer than a copy: what one leaves behind (hooks, modes, frozen
         # weights) never meets another.
         network = materialise(lambda: self.space.build(key, shape, outputs, fidelity, pruned=pruned))

@@ -11,6 +11,7 @@ from eproxyctl.engine.latency import Latencies
 from eproxyctl.engine.plan import Plan
 from eproxyctl.engine.study import Asked, Finished, Values
 from eproxyctl.errors import InvalidArchitecture, RunError
+from eproxyctl.networks.counting import size_of
 
 LISTED = "key"
 """The one choice in a space without choices: which key."""
@@ -65,10 +66,7 @@ class Proposals:
         return all(cost <= self._limits.get(name, cost) for name, cost in costs.items())
 
     def _sizes(self, key: str) -> dict[str, float]:
-        from eproxyctl.networks.size import count
-
-        space, shape, outputs = self.plan.space, self.plan.context.shape, self.plan.context.outputs
-        params, macs = count(lambda: space.build(key, shape, outputs, pruned=False), shape)
+        params, macs = size_of(self.plan.space, key, self.plan.context.shape, self.plan.context.outputs)
         return {"params": params, "macs": macs}
 
 

@@ -1,11 +1,11 @@
-"""Sizes of networks: by arithmetic where the space knows how, else by building them. Imports no torch by itself."""
+"""Sizes of networks: by arithmetic where the space knows how, else by building them; torch is imported only then."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from eproxyctl.contracts import FULL, Fidelity, Sized, Space
+from eproxyctl.contracts import FULL, BySize, Fidelity, Proxy, Sized, Space
 
 if TYPE_CHECKING:
     from eproxyctl.networks.size import Operations
@@ -54,15 +54,20 @@ def size_of(
         space, key, shape, outputs, fidelity, pruned: see `Space.build`.
         operations: what is known of operations from networks that were built before; is added to.
     """
-    if isinstance(space, Sized) and _knows_what_it_builds(type(space)):
+    if isinstance(space, Sized) and _kept_up(type(space), "params_and_macs", "build"):
         return space.params_and_macs(key, shape, outputs, fidelity, pruned=pruned)
     from eproxyctl.networks.size import count
 
     return count(lambda: space.build(key, shape, outputs, fidelity, pruned=pruned), shape, operations)
 
 
-def _knows_what_it_builds(space: type[Space]) -> bool:
-    """Whether the sizes are of the class that builds, or of one that came after it."""
-    order = [vars(cls) for cls in space.__mro__]
-    sizes, builds = (next(i for i, names in enumerate(order) if n in names) for n in ("params_and_macs", "build"))
-    return sizes <= builds
+def by_size(proxy: Proxy) -> BySize | None:
+    """The proxy, where it scores by size alone."""
+    return proxy if isinstance(proxy, BySize) and _kept_up(type(proxy), "of_size", "score") else None
+
+
+def _kept_up(cls: type, quick: str, whole: str) -> bool:
+    """Whether no class changed the method `whole` after `quick`, the shorter way to the same, was written."""
+    order = [vars(parent) for parent in cls.__mro__]
+    written, changed = (next(i for i, names in enumerate(order) if name in names) for name in (quick, whole))
+    return written <= changed
