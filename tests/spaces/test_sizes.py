@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import itertools
 import json
@@ -176,6 +177,46 @@ def listed(path: Path, space: Space) -> Iterator[str]:
             yield space.parse(row[0] if isinstance(row, list) else row)
         except InvalidArchitecture:
             continue
+
+
+def published(folder: Path) -> Iterator[tuple[dict[str, Any], Any, int, tuple[int, ...], int]]:
+    """(space, notation, parameters, shape, outputs) of every architecture whose parameters are published."""
+    with (folder / "peers" / "nasbench201-cifar10.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            yield {"kind": "nasbench201"}, row["key"], round(float(row["params"]) * 1e6), (3, 32, 32), 10
+    with (folder / "peers" / "transnasbench101-micro-class_scene.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            yield {"kind": "transnasbench101"}, row["key"], round(float(row["params"]) * 1e6), (3, 256, 256), 63
+    found = json.loads((folder / "peers" / "nasbench101.json").read_text())["nasbench101"]["cifar10"]
+    for notation, row in found.items():
+        yield {"kind": "nasbench101"}, notation, round(row["params"] * 1e6), (3, 32, 32), 10
+    for name, fields in TABLES:
+        if name.startswith("nds/"):
+            found = json.loads((folder / name).read_text())
+            for record in itertools.chain.from_iterable(found.values()) if isinstance(found, dict) else found:
+                yield fields, record, record["params"], (3, 224, 224), 1000
+    with gzip.open(folder / "nasbenchnlp" / "ptb.json.gz", "rt") as text:
+        for record in json.load(text):
+            sizes = {"width": record["nhid"], "embedding": record["emsize"], "layers": record["nlayers"]}
+            yield {"kind": "nasbench-nlp", **sizes}, record, record["num_params"], (10_000, 35), 10_000
+
+
+@pytest.mark.slow
+def test_parameters_are_those_that_are_published(benchmarks: Path) -> None:
+    """Of every architecture of every file that has them."""
+    spaces: dict[str, Space] = {}
+    wrong, seen = [], 0
+    for fields, notation, params, shape, outputs in published(benchmarks):
+        tested = spaces.setdefault(named(fields), space(fields))
+        try:
+            key = tested.parse(notation)
+        except InvalidArchitecture:
+            continue
+        found, seen = size_of(tested, key, shape, outputs)[0], seen + 1
+        if found != params:
+            wrong.append((named(fields), key, found, params))
+    assert not wrong
+    assert seen > 20_000
 
 
 @pytest.mark.slow
