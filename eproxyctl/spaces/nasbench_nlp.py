@@ -226,6 +226,6 @@ def _paths(recipe: Recipe) -> dict[str, float]:
     every: list[Ways] = []
     for operation, inputs in recipe.nodes:
         for ways, length in ((lin, int(operation == "lin")), (every, 1)):
-            ways.append(shared([ways[source] if source >= 0 else step(0) for source in inputs]).then(step(length)))
+            ways.append(shared([ways[source] if source >= 0 else step(0) for source in inputs]).longer(length))
     end = recipe.states[0]
     return {"depth": float(every[end].most), **lin[end].traits("paths")}
