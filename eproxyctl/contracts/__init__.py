@@ -25,6 +25,7 @@ from eproxyctl.contracts.proxy import (
     Trace,
     Tunable,
 )
+from eproxyctl.contracts.sized import BySize, Sized
 from eproxyctl.contracts.space import Architectures, Space, SpaceOptions
 from eproxyctl.contracts.task import Batches, Examples, TableOptions, Task, TaskOptions, Trainable
 
@@ -36,6 +37,7 @@ __all__ = [
     "FULL",
     "Architectures",
     "Batches",
+    "BySize",
     "Choice",
     "Composite",
     "Costs",
@@ -57,6 +59,7 @@ __all__ = [
     "Scheme",
     "Score",
     "Seed",
+    "Sized",
     "Space",
     "SpaceOptions",
     "TableOptions",

@@ -26,7 +26,7 @@ from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
 from eproxyctl.scoring.labelling import Split, split_table
-from eproxyctl.scoring.plan import Plan, identity, prepare
+from eproxyctl.scoring.plan import Plan, identity, make_plan
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.spec.resolved import resolved
 from eproxyctl.studies.shared import SharedStudy, Store
@@ -105,7 +105,7 @@ def tune(
     Raises:
         EproxyError: whatever is wrong; a failed architecture is a row that ranks last.
     """
-    plan = prepare(requested(spec, changes or None))
+    plan = make_plan(requested(spec, changes or None))
     if plan.spec.dps.prune and finalists > KEPT:
         raise UsageError(f"with dps.prune only the best {KEPT} are known: --finalists {finalists} is too many")
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "dps"

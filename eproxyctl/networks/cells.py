@@ -13,6 +13,7 @@ from torch import Tensor, cat, nn
 from torch.nn.functional import relu
 
 from eproxyctl.networks.cell_operations import HalvedSkip, operation, takes_rectified
+from eproxyctl.networks.counting.cells import live_cells, uses_of
 from eproxyctl.networks.operations import AVG_POOL, Classifier, Linear, batch_norm, conv, conv_bn
 
 Stem = Literal["cifar", "imagenet"]
@@ -126,8 +127,8 @@ class CellNetwork(nn.Module):
         self.depth, self.stem = depth, stem
         self.reductions = {depth // 3, 2 * depth // 3}
         graphs = [reduce if i in self.reductions else normal for i in range(depth)]
-        uses = [_inputs(graph) if pruned else BOTH for graph in graphs]
-        live = self._live(uses) if pruned else set(range(-2, depth))
+        uses = [uses_of(graph) if pruned else BOTH for graph in graphs]
+        live = live_cells(uses) if pruned else set(range(-2, depth))
         stem_width = width if stem == "imagenet" else 3 * width
         self.stems = _imagenet_stems(rank, shape[0], width, live) if stem == "imagenet" else nn.ModuleList()
         if stem == "cifar" and live & {-1, -2}:
@@ -152,14 +153,6 @@ class CellNetwork(nn.Module):
         if auxiliary and not pruned:
             self.auxiliary = _auxiliary(rank, widths[2 * depth // 3 + 2], outputs, stem)
         self.classifier = Classifier(widths[-1], outputs)
-
-    def _live(self, uses: Sequence[Sequence[int]]) -> set[int]:
-        """The cells the feature maps depend on; -1 and -2 are the stems."""
-        live = {i - 1 for i in (self.depth, 2 * self.depth // 3, self.depth // 3)}
-        for i in reversed(range(self.depth)):
-            if i in live:
-                live |= {i - 2 + j for j in uses[i]}
-        return live
 
     def features(self, batch: Tensor) -> list[Tensor]:
         """Maps [B, channels[i], *spatial], deepest first."""
@@ -191,12 +184,6 @@ class CellNetwork(nn.Module):
     def forward(self, batch: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.features(batch)[0])
         return logits
-
-
-def _inputs(graph: Graph) -> tuple[int, ...]:
-    """The inputs that a simplified graph takes."""
-    terms, _, concat = graph
-    return tuple(i for i in BOTH if i in concat or any(source == i for _, source in terms))
 
 
 def _imagenet_stems(rank: int, inputs: int, width: int, live: set[int]) -> nn.ModuleList:

@@ -7,23 +7,11 @@ block's input); Cai et al., "ProxylessNAS", ICLR 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from eproxyctl.networks.counting.mobilenet import Stage
 from eproxyctl.networks.operations import Classifier, SqueezeExcite, batch_norm, conv, conv_bn
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`depth` blocks at `channels`, the first with the stride."""
-
-    channels: int
-    stride: int
-    expansion: int
-    kernel: int
-    depth: int
-    squeeze: bool = False
 
 
 class MBConv(nn.Module):

@@ -10,25 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from eproxyctl.networks.counting.nasbench101 import KERNELS, Sources, vertex_channels
 from eproxyctl.networks.operations import Classifier, conv_bn_relu, max_pool
-
-KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
-Sources = Sequence[Sequence[int]]
-
-
-def vertex_channels(outputs: int, sources: Sources) -> list[int]:
-    """Channels of each inner vertex: those joined by the output share its channels, the first of them taking one more
-    where they do not divide; any other has as many as the widest it feeds.
-    """
-    joined = [v for v in sources[-1] if v]
-    last = len(sources)
-    channels = [0] * last
-    for i, v in enumerate(joined):
-        channels[v] = outputs // len(joined) + (i < outputs % len(joined))
-    for v in range(last - 1, 0, -1):
-        if v not in joined:
-            channels[v] = max(channels[b] for b in range(v + 1, last) if v in sources[b - 1])
-    return channels[1:]
 
 
 class Cell(nn.Module):

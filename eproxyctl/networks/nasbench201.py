@@ -10,10 +10,9 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from eproxyctl.networks.counting.nasbench201 import KERNELS
 from eproxyctl.networks.node_cells import Cell, Sums, Terms
 from eproxyctl.networks.operations import Classifier, avg_pool, batch_norm, conv, conv_bn
-
-KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 class Reduction(nn.Module):

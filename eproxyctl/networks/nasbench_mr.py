@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from eproxyctl.networks.counting.layers import STEM_STRIDES
 from eproxyctl.networks.operations import Classifier, conv_bn, conv_bn_relu
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-STEM_STRIDES = {4: (2, 2), 2: (2, 1), 1: (1, 1)}
 
 
 class Fusion(nn.Module):

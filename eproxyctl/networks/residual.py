@@ -6,24 +6,12 @@ Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", I
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from eproxyctl.networks.counting.residual import BlockKind, StageShape, stem_widths
 from eproxyctl.networks.operations import Classifier, batch_norm, conv, conv_bn
-
-BlockKind = Literal["plain", "basic", "bottleneck"]
-
-
-class StageShape(NamedTuple):
-    """A stage as its network is built from it: `inner` are the bottleneck's channels, a multiple of `groups`."""
-
-    blocks: int
-    width: int
-    stride: int
-    inner: int
-    groups: int
 
 
 class Block(nn.Module):
@@ -109,11 +97,9 @@ class ResidualNetwork(nn.Module):
 
 
 def _stem(rank: int, inputs: int, width: int, stride: int) -> nn.Sequential:
-    """Convolutions 3×3 with batch norm and ReLU; where there are several, the first has half the channels."""
-    steps = stride.bit_length() - 1
-    widths = [width] if steps <= 1 else [width // 2] + [width] * (steps - 1)
+    """Convolutions 3×3 with batch norm and ReLU."""
     layers: list[nn.Module] = []
-    for channels in widths:
+    for channels in stem_widths(width, stride):
         layers += [conv_bn(rank, inputs, channels, 3, stride=min(2, stride)), nn.ReLU()]
         inputs = channels
     return nn.Sequential(*layers)

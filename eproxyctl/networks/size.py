@@ -21,6 +21,9 @@ aten = torch.ops.aten
 LOOKED_UP = frozenset({aten.convolution.default, aten.relu.default, aten.add.Tensor, aten.avg_pool2d.default})
 """Operations that make a new tensor from shapes alone."""
 Built = TypeVar("Built")
+Operations = dict[tuple[Any, ...], tuple[Any, int]]
+"""What an operation gives, and its flops, by its arguments' shapes."""
+MOST_OPERATIONS = 100_000
 
 
 class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -30,10 +33,10 @@ class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
     cells of a stage, is looked up: torch's meta kernels are Python, and take most of the time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Operations) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
-        self._known: dict[tuple[Any, ...], tuple[Any, int]] = {}
+        self._known = known
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -78,7 +81,9 @@ def _collector_paused() -> Iterator[None]:
 
 
 @_collector_paused()
-def count(build: Callable[[], Network | nn.Module], shape: tuple[int, ...]) -> tuple[int, int]:
+def count(
+    build: Callable[[], Network | nn.Module], shape: tuple[int, ...], operations: Operations | None = None
+) -> tuple[int, int]:
     """Size of the network that `build` makes.
 
     Multiply-adds are those of convolutions and linear layers. Published `flops` may count more: those of NDS are 1 to
@@ -89,6 +94,7 @@ def count(build: Callable[[], Network | nn.Module], shape: tuple[int, ...]) -> t
     Args:
         build: makes the network; called with the meta device as default.
         shape: (channels, *spatial) of one input.
+        operations: known from networks counted before, in this process; is added to.
 
     Returns:
         (params, macs): parameters, classifier included, and multiply-adds of one input.
@@ -97,7 +103,10 @@ def count(build: Callable[[], Network | nn.Module], shape: tuple[int, ...]) -> t
         network = as_module(build())
         inputs = torch.empty(1, *shape)
     network.eval()
-    with torch.no_grad(), _Flops() as flops:
+    known = {} if operations is None else operations
+    if len(known) > MOST_OPERATIONS:
+        known.clear()
+    with torch.no_grad(), _Flops(known) as flops:
         network(inputs)
     return sum(p.numel() for p in network.parameters()), flops.total // 2
 

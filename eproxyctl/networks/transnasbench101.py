@@ -6,41 +6,17 @@ Source: Duan et al., "TransNAS-Bench-101", CVPR 2021, and its code (yawen-d/Tran
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
+from eproxyctl.networks.counting.layers import STEM_STRIDES
+from eproxyctl.networks.counting.transnasbench101 import KERNELS, Cells, Module
 from eproxyctl.networks.node_cells import Cell, Sums, Terms
 from eproxyctl.networks.operations import BATCH_NORM, Classifier, batch_norm, conv, conv_bn
 
-KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 RECTIFIED = (*KERNELS, "factorized_reduce")
-STEM_STRIDES = {4: (2, 2), 2: (2, 1), 1: (1, 1)}
-
-
-@dataclass(frozen=True)
-class Module:
-    """A row's member.
-
-    Attributes:
-        widen: the first block doubles the channels.
-        project: the first block has a projection as its shortcut, or a projecting cell.
-        stride: of the first block.
-    """
-
-    widen: bool
-    project: bool
-    stride: int
-
-
-@dataclass(frozen=True)
-class Cells:
-    """(terms, sums) of the cell of equal shapes, and of the one where shapes change."""
-
-    plain: tuple[Terms, Sums]
-    reducing: tuple[Terms, Sums]
 
 
 class FactorizedReduce(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eproxyctl.contracts import Batches, Needs, Proxy, Score, Seed
+from eproxyctl.contracts import Batches, BySize, Needs, Proxy, Score, Seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
 
-class ParamsProxy(Proxy):
+class ParamsProxy(Proxy, BySize):
     """Parameters of the official network, classifier included. Larger networks are often better: a baseline."""
 
     kind = "params"
@@ -23,8 +23,11 @@ class ParamsProxy(Proxy):
 
         return Score(float(sum(p.numel() for p in as_module(network).parameters())))
 
+    def of_size(self, params: int, macs: int) -> Score:
+        return Score(float(params))
 
-class MacsProxy(Proxy):
+
+class MacsProxy(Proxy, BySize):
     """Multiply-adds of one input in the official network. Larger networks are often better: a baseline."""
 
     kind = "macs"
@@ -32,6 +35,9 @@ class MacsProxy(Proxy):
 
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         return Score(float(macs(network, batches)))
+
+    def of_size(self, params: int, macs: int) -> Score:
+        return Score(float(macs))
 
 
 class DepthProxy(Proxy):

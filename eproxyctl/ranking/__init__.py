@@ -1,10 +1,10 @@
 """How well scores rank architectures: statistics, and bootstrap intervals around them."""
 
-from eproxyctl.ranking.intervals import Estimate, difference, estimate
+from eproxyctl.ranking.intervals import Estimate, Sampled, difference, estimate, estimates, sampled
+from eproxyctl.ranking.order import Floats
 from eproxyctl.ranking.statistics import (
     PARTIAL,
     STATISTICS,
-    Floats,
     kendall,
     ndcg,
     partial_spearman,
@@ -22,12 +22,15 @@ __all__ = [
     "STATISTICS",
     "Estimate",
     "Floats",
+    "Sampled",
     "difference",
     "estimate",
+    "estimates",
     "kendall",
     "ndcg",
     "partial_spearman",
     "ranked",
+    "sampled",
     "shared_ranks",
     "spearman",
     "top_overlap",

@@ -1,38 +1,32 @@
-"""Percentile bootstrap intervals over architectures, by scipy, fast enough for 15,625 of them.
-
-Most statistics depend on the order of values only. Their columns are turned into integers of the same order once, which
-every resample then sorts, or counts, in a fraction of the time that floats take.
-"""
+"""Percentile bootstrap intervals over architectures, of any number of statistics and columns on the same resamples."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from eproxyctl.ranking.order import Column, Counts, Drawn, Floats
 from eproxyctl.ranking.statistics import (
-    Floats,
+    PARTIAL,
+    STATISTICS,
+    VECTORISED,
+    Paired,
+    Pairing,
+    Statistic,
+    Vectorised,
     kendall,
-    partial,
     partial_spearman,
-    pearson,
-    spearman,
-    top_overlap,
-    top_rank,
     weighted_tau,
 )
 
-Statistic = Callable[..., float]
-Ordinals = NDArray[np.signedinteger[Any]]
 RESAMPLES = 1000
-MANY = 5000
-FEWER: dict[Statistic, int] = {kendall: 200, weighted_tau: 100}
-"""Resamples of the dear statistics above MANY architectures: at 15,625 scipy needs 2 and 35 ms for each."""
-BATCH = 1 << 18
+MANY = 50_000
+FEWER: dict[Statistic, int] = {kendall: 200, weighted_tau: 200}
+"""Resamples of the dear statistics above MANY architectures."""
+BATCH = 1 << 19
 """Values of a column in memory at once while resampling."""
 MIN_INTERVAL = 5
 """Below this many architectures an interval would mean nothing."""
@@ -58,24 +52,51 @@ class Estimate:
     resamples: int = 0
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A statistic of n architectures, and of each resample of them; those of equal n and seed are the same resamples.
+
+    Attributes:
+        values: [r]; empty where there is no interval.
+    """
+
+    value: float
+    values: Floats
+    n: int
+
+    def minus(self, other: Sampled) -> Sampled:
+        """The difference, resample by resample: a paired bootstrap."""
+        return Sampled(self.value - other.value, self.values - other.values, self.n)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The value and its interval."""
+        if not len(self.values) or not np.isfinite(self.value):
+            return Estimate(self.value, None, None, self.n)
+        defined, count = self.values[np.isfinite(self.values)], len(self.values)
+        if not defined.size:
+            return Estimate(self.value, None, None, self.n, count, count)
+        low, high = np.percentile(defined, [2.5, 97.5])
+        return Estimate(self.value, float(low), float(high), self.n, count - len(defined), count)
+
+
 def resamples(statistic: Statistic, n: int) -> int:
     """How many are drawn for a statistic of n architectures: 1,000, fewer for the dear ones where n is large."""
-    return FEWER.get(statistic, RESAMPLES) if n > MANY else RESAMPLES
+    if n < MIN_INTERVAL:
+        return 0
+    return min(FEWER.get(statistic, RESAMPLES), RESAMPLES) if n > MANY else RESAMPLES
 
 
 def estimate(statistic: Statistic, scores: Floats, metric: Floats, *others: Floats, seed: int = 0) -> Estimate:
     """A statistic with its interval: percentile bootstrap over architectures.
 
     Args:
-        statistic: of (scores, metric, *others).
+        statistic: of (scores, metric, *others); at most one of those.
         scores, metric, others: [n], higher is better, finite.
         seed: of the resampling.
-
-    1,000 resamples; above 5,000 architectures 200 of Kendall's τ and 100 of weighted τ.
     """
-    n = len(scores)
-    value = statistic(scores, metric, *others) if n >= 2 else float("nan")
-    return _interval(statistic, _resampled(statistic), (scores, metric, *others), value, seed)
+    found = _sampled({"": _Job.of(statistic, len(metric), 2 + len(others))}, {"": scores}, (metric, *others), seed)
+    return found["", ""].estimate
 
 
 def difference(statistic: Statistic, a: Floats, b: Floats, metric: Floats, *, seed: int = 0) -> Estimate:
@@ -86,80 +107,98 @@ def difference(statistic: Statistic, a: Floats, b: Floats, metric: Floats, *, se
         a, b, metric: [n], higher is better, finite.
         seed: of the resampling.
     """
-    compute = _resampled(statistic)
-    value = statistic(a, metric) - statistic(b, metric) if len(a) >= 2 else float("nan")
-
-    def gap(x: Any, y: Any, truth: Any) -> Floats:
-        return compute(x, truth) - compute(y, truth)
-
-    return _interval(statistic, gap, (a, b, metric), value, seed)
+    found = sampled({"a": a, "b": b}, metric, statistics={"": statistic}, seed=seed)
+    return found["a", ""].minus(found["b", ""]).estimate
 
 
-def _interval(
-    statistic: Statistic, compute: Callable[..., Floats], columns: tuple[Floats, ...], value: float, seed: int
-) -> Estimate:
-    from scipy import stats
+def estimates(
+    columns: Mapping[str, Floats],
+    metric: Floats,
+    *,
+    statistics: Mapping[str, Statistic] = STATISTICS,
+    given: Floats | None = None,
+    seed: int = 0,
+) -> dict[tuple[str, str], Estimate]:
+    """Every statistic of every column, by their names: the values of `estimate`, on resamples ranked once for all.
 
-    n = len(columns[0])
-    if n < MIN_INTERVAL or not np.isfinite(value):
-        return Estimate(value, None, None, n)
-    count = resamples(statistic, n)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = stats.bootstrap(
-            tuple(map(ordinals, columns)) if statistic in OF_ORDER else columns,
-            lambda *sides, axis: compute(*sides),
-            paired=True,
-            vectorized=True,
-            n_resamples=count,
-            batch=max(1, BATCH // n),
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        )
-    distribution = np.asarray(result.bootstrap_distribution)
-    defined = distribution[np.isfinite(distribution)]
-    if not defined.size:
-        return Estimate(value, None, None, n, count, count)
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Estimate(value, float(low), float(high), n, count - len(defined), count)
-
-
-def ordinals(values: Floats) -> Ordinals:
-    """[n] integers from 0 in the order of `values`, equal where those are equal."""
-    places = np.unique(values, return_inverse=True)[1]
-    return places.astype(np.int16 if places.max(initial=0) < 2**15 - 1 else np.int32)
-
-
-def _resampled(statistic: Statistic) -> Callable[..., Floats]:
-    """A statistic of columns [resamples, n]."""
-
-    def one_by_one(*sides: Any) -> Floats:
-        return np.array([statistic(*each) for each in zip(*sides, strict=True)])
-
-    return AT_ONCE.get(statistic, one_by_one)
-
-
-def mean_ranks(sides: Ordinals) -> Floats:
-    """Ranks from 1 of ordinals [resamples, n] along the last axis, ties by mean rank, as `scipy.stats.rankdata`.
-
-    The values are known to be small integers, so counting them takes the place of sorting: a tenth of the time.
+    Args:
+        columns: by name, [n] each, higher is better, finite.
+        metric: [n], higher is better, finite.
+        statistics: by name, of (scores, metric).
+        given: [n]; where it is there, PARTIAL is one more statistic of every column.
+        seed: of the resampling.
     """
-    resampled, most = len(sides), int(sides.max()) + 1
-    rows = np.arange(resampled)[:, None] * most
-    counts = np.bincount((sides + rows).ravel(), minlength=resampled * most).reshape(resampled, most)
-    return np.asarray(np.take_along_axis(counts.cumsum(axis=1) - (counts - 1) / 2, sides.astype(np.intp), axis=1))
+    jobs = {name: _Job.of(statistic, len(metric), 2) for name, statistic in statistics.items()}
+    if given is not None:
+        jobs[PARTIAL] = _Job.of(partial_spearman, len(metric), 3)
+    sides = (metric,) if given is None else (metric, given)
+    return {name: one.estimate for name, one in _sampled(jobs, columns, sides, seed).items()}
 
 
-def _spearman(x: Ordinals, y: Ordinals) -> Floats:
-    return pearson(mean_ranks(x), mean_ranks(y))
+def sampled(
+    columns: Mapping[str, Floats], metric: Floats, *, statistics: Mapping[str, Statistic] = STATISTICS, seed: int = 0
+) -> dict[tuple[str, str], Sampled]:
+    """As `estimates`, resample by resample, for differences between columns."""
+    jobs = {name: _Job.of(statistic, len(metric), 2) for name, statistic in statistics.items()}
+    return _sampled(jobs, columns, (metric,), seed)
 
 
-def _partial_spearman(x: Ordinals, y: Ordinals, size: Ordinals) -> Floats:
-    a, b, s = map(mean_ranks, (x, y, size))
-    return partial(pearson(a, b), pearson(a, s), pearson(b, s))
+@dataclass(frozen=True)
+class _Job:
+    """A statistic on many resamples at once, and on how many."""
+
+    compute: Vectorised
+    resamples: int
+
+    @classmethod
+    def of(cls, statistic: Statistic, n: int, takes: int) -> _Job:
+        """One that is not of this package is computed resample by resample, of the first `takes` columns."""
+
+        def one_by_one(pair: Paired) -> Floats:
+            sides = [side.column.values for side in (pair.x, pair.y, pair.given) if side is not None][:takes]
+            rows = np.arange(pair.n)
+            drawn = (np.repeat(rows, copies) for copies in pair.x.copies.astype(np.intp).T)
+            return np.array([statistic(*(side[each] for side in sides)) for each in drawn])
+
+        return cls(VECTORISED.get(statistic, one_by_one), resamples(statistic, n))
 
 
-AT_ONCE: dict[Statistic, Callable[..., Floats]] = {spearman: _spearman, partial_spearman: _partial_spearman}
-"""Statistics that are computed for many resamples of ordinals at once."""
-OF_ORDER: frozenset[Statistic] = frozenset((*AT_ONCE, kendall, weighted_tau, top_overlap, top_rank))
-"""Statistics that the order of the values decides."""
+def _sampled(
+    jobs: Mapping[str, _Job], columns: Mapping[str, Floats], sides: tuple[Floats, ...], seed: int
+) -> dict[tuple[str, str], Sampled]:
+    """Every statistic of (column, *sides)."""
+    n = len(sides[0])
+    names = [(column, statistic) for column in columns for statistic in jobs]
+    if n < 2:
+        return {name: Sampled(float("nan"), np.empty(0), n) for name in names}
+    others = [Column(side) for side in sides]
+    pairings = {name: Pairing(Column(values), others[0]) for name, values in columns.items()}
+    parts: dict[tuple[str, str], list[Floats]] = {name: [] for name in names}
+    drawn = -1  # the first batch is no resample
+    with threadpool_limits(1):  # threads of BLAS that wait for a busy core take a hundred times as long
+        for copies in _batches(n, max((job.resamples for job in jobs.values()), default=0), seed):
+            shared = [Drawn(other, copies) for other in others]
+            for column, pairing in pairings.items():
+                pair = Paired(pairing, Drawn(pairing.x, copies), *shared)
+                for statistic, job in jobs.items():
+                    if drawn < job.resamples:
+                        parts[column, statistic].append(job.compute(pair)[: job.resamples - drawn])
+            drawn += copies.shape[1]
+    found = {name: np.concatenate(part) for name, part in parts.items()}
+    return {name: Sampled(float(values[0]), values[1:], n) for name, values in found.items()}
+
+
+def _batches(n: int, count: int, seed: int) -> Iterator[Counts]:
+    """[n, r] how often each resample has each architecture: first each once, r = 1; then `count` resamples in batches.
+
+    Rows are drawn with replacement, in the order in which `scipy.stats.bootstrap` draws them.
+    """
+    yield np.ones((n, 1), dtype=np.float32)
+    generator = np.random.default_rng(seed)
+    while count > 0:
+        batch = min(count, max(1, BATCH // n))
+        rows = generator.integers(0, n, (batch, n))
+        rows *= batch
+        rows += np.arange(batch)[:, None]
+        yield np.bincount(rows.ravel(), minlength=n * batch).astype(np.float32).reshape(n, batch)
+        count -= batch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eproxyctl.errors import DataError, UsageError
-from eproxyctl.ranking import STATISTICS, Estimate, Floats, difference, estimate, ranked
+from eproxyctl.ranking import STATISTICS, Estimate, Floats, ranked, sampled
 from eproxyctl.runs.tabular import Record, Tabular
 from eproxyctl.scoring.results import Results, read_results
 
@@ -102,14 +102,13 @@ def compared(runs: Mapping[str, Results], statistic: str, seed: int = 0) -> Comp
     first = next(iter(runs.values()))
     metric = ranked([first.metric[key] for key in keys], higher_is_better=first.goal == "maximize")
     columns = _columns(runs, keys)
-    compute = STATISTICS[statistic]
-    values = {name: estimate(compute, scores, metric, seed=seed) for name, scores in columns.items()}
+    found = sampled(columns, metric, statistics={statistic: STATISTICS[statistic]}, seed=seed)
+    values = {name: one.estimate for (name, _), one in found.items()}
     sign = -1 if statistic in LOWER_IS_BETTER else 1
     order = sorted(columns, key=lambda name: (values[name].value != values[name].value, -sign * values[name].value))
-    best = columns[order[0]]
     rivals = [Rival(order[0], values[order[0]], None, tied=True)]
     for name in order[1:]:
-        behind = difference(compute, best, columns[name], metric, seed=seed)
+        behind = found[order[0], statistic].minus(found[name, statistic]).estimate
         tied = behind.low is None or behind.high is None or behind.low <= 0 <= behind.high
         rivals.append(Rival(name, values[name], behind, tied))
     return Comparison(statistic, tuple(rivals), len(keys), every - len(keys))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from eproxyctl.scoring.architectures import architectures
-from eproxyctl.scoring.plan import prepare
+from eproxyctl.scoring.plan import make_plan
 from eproxyctl.scoring.settings import scored_with
 from eproxyctl.scoring.worker import ScoringJob
 from eproxyctl.spec.request import Request
@@ -30,7 +30,7 @@ class Forecast:
 
 def forecast(request: Request) -> Forecast:
     """Score three architectures spread over the list; nothing is kept."""
-    plan = prepare(request)
+    plan = make_plan(request)
     keys = architectures(plan)
     wanted = tuple(settings.text for settings in scored_with(plan.proxies, plan.registry))
     with one_thread():

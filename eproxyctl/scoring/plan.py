@@ -9,6 +9,7 @@ from typing import Any
 
 from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.errors import DataError, SpecError, UsageError
+from eproxyctl.networks.counting import size_of
 from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
 from eproxyctl.runs.identity import contents, sections_identity
 from eproxyctl.scoring.settings import leaves
@@ -66,7 +67,7 @@ class Plan:
         return Costs(params, macs, *self.context.largest)
 
 
-def prepare(request: Request) -> Plan:
+def make_plan(request: Request) -> Plan:
     """Draw the minibatch, read the table, measure the largest architecture.
 
     Raises:
@@ -81,28 +82,35 @@ def prepare(request: Request) -> Plan:
     table = load(spec.task.table, space) if spec.task.table else None
     baselines = {name: _baseline(name, options, space) for name, options in spec.task.baselines.items()}
     check_device(spec.device)
-    from eproxyctl.networks.size import count
-
     check_rank(spec, space, task)
     scoring = [leaf for proxy in proxies for leaf in leaves(proxy, registry)]
-    largest = space.largest()
     context = Context(
-        request.sources,
-        tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
-        spec.space.model_dump_json(exclude={"architectures"}),
-        spec.seed,
-        spec.device,
-        task.shape,
-        task.outputs,
-        minibatches(task, spec.seed, scoring),
-        count(lambda: space.build(largest, task.shape, task.outputs, pruned=False), task.shape),
-        spec.tf32,
-        contents([spec.space, *spec.proxies, *(leaf.options for leaf in scoring)], exclude={"architectures"}),
+        sources=request.sources,
+        code=tuple(origin.sha256 for origin in registry.origins if not origin.builtin),
+        space=spec.space.model_dump_json(exclude={"architectures"}),
+        seed=spec.seed,
+        device=spec.device,
+        shape=task.shape,
+        outputs=task.outputs,
+        minibatches=minibatches(task, spec.seed, scoring),
+        largest=size_of(space, space.largest(), task.shape, task.outputs),
+        tf32=spec.tf32,
+        files=contents([spec.space, *spec.proxies, *(leaf.options for leaf in scoring)], exclude={"architectures"}),
     )
     used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
     used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
     origins = tuple(sorted(used, key=lambda origin: origin.name))
-    return Plan(request.loaded, registry, space, task, tuple(proxies), table, baselines, context, origins)
+    return Plan(
+        loaded=request.loaded,
+        registry=registry,
+        space=space,
+        task=task,
+        proxies=tuple(proxies),
+        table=table,
+        baselines=baselines,
+        context=context,
+        origins=origins,
+    )
 
 
 def _baseline(name: str, options: TableOptions, space: Space) -> Table:

@@ -23,7 +23,7 @@ from eproxyctl.scoring.architectures import architectures, known_share
 from eproxyctl.scoring.equals import Result, Shared
 from eproxyctl.scoring.found import Found, needs_others
 from eproxyctl.scoring.pace import Pace
-from eproxyctl.scoring.plan import Plan, column_names, identity, prepare
+from eproxyctl.scoring.plan import Plan, column_names, identity, make_plan
 from eproxyctl.scoring.records import correlation_record, scored_record
 from eproxyctl.scoring.settings import leaves, scored_with, within
 from eproxyctl.scoring.statistics import Correlation, correlations, tuned_on
@@ -130,7 +130,7 @@ def score(
     Raises:
         EproxyError: whatever is wrong; a failed architecture is a row.
     """
-    plan = prepare(requested(spec, changes or None))
+    plan = make_plan(requested(spec, changes or None))
     keys = architectures(plan)
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "score"
     count = default_count(plan.spec.device) if workers is None else workers

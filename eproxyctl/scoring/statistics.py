@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, Floats, estimate, partial_spearman, ranked
+from eproxyctl.ranking import PARTIAL, STATISTICS, Estimate, Floats, estimates, ranked
 from eproxyctl.scoring.found import Found
 from eproxyctl.scoring.plan import Plan, column_names
 from eproxyctl.scoring.settings import within
@@ -56,15 +56,14 @@ def correlations(plan: Plan, found: Found, *, excluded: Container[str] = (), see
     }
     columns = {name: (values, metric) for name, values in (named | {"params": params, "macs": macs}).items()}
     columns |= {name: baseline(plan, name, [found.keys[i] for i in known]) for name in plan.baselines}
-    result = [
-        Correlation(name, statistic, estimate(compute, values, truth, seed=seed))
-        for name, (values, truth) in columns.items()
-        for statistic, compute in STATISTICS.items()
-    ]
-    return result + [
-        Correlation(name, PARTIAL, estimate(partial_spearman, values, metric, params, seed=seed))
-        for name, values in named.items()
-        if not np.array_equal(values, params)
+    shared = {name: values for name, (values, _) in columns.items() if name not in plan.baselines}
+    found_of = estimates(shared, metric, given=params, seed=seed)
+    for name in plan.baselines:
+        values, truth = columns[name]
+        found_of |= estimates({name: values}, truth, seed=seed)
+    partial = [name for name, values in named.items() if not np.array_equal(values, params)]
+    return [Correlation(name, statistic, found_of[name, statistic]) for name in columns for statistic in STATISTICS] + [
+        Correlation(name, PARTIAL, found_of[name, PARTIAL]) for name in partial
     ]
 
 

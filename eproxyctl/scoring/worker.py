@@ -7,9 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,10 @@ from numpy.typing import NDArray
 from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Costs, Proxy, Readable, Score, Seed, Space, Trace
 from eproxyctl.errors import EproxyError
+from eproxyctl.networks.counting import Sizes, by_size, size_of
 from eproxyctl.runs.rows import Row, scored
 from eproxyctl.workers.devices import settle
 from eproxyctl.workers.executors import Outcome
-
-if TYPE_CHECKING:
-    pass
 
 MOST_PROXIES = 32
 """Proxies that a worker keeps at once."""
@@ -133,10 +130,15 @@ class Worker:
         self.context = context
         self.registry = plugins.load(context.sources)
         self.space: Space = self.registry.create("space", self.registry.read("space", context.space))
-        self.batches = {ask: _tensors(minibatch, context.device) for ask, minibatch in context.minibatches}
         self._proxies: dict[str, Proxy] = {}
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._sizes = Sizes(self.space, context.shape, context.outputs)
         self._used = False
+
+    @cached_property
+    def batches(self) -> dict[Ask, Batches]:
+        """The minibatches as tensors; torch is imported, and settled, for the first network that is built."""
+        settle(self.context.device, tf32=self.context.tf32)
+        return {ask: _tensors(minibatch, self.context.device) for ask, minibatch in self.context.minibatches}
 
     def proxy(self, section: str) -> Proxy:
         """The proxy of a section; the last few are kept, with what they drew once."""
@@ -150,7 +152,6 @@ class Worker:
 
     def outcomes(self, job: ScoringJob) -> Iterator[Outcome[Row]]:
         """Score one architecture with each proxy, each with a network of its own."""
-        settle(self.context.device, tf32=self.context.tf32)
         for section, equal in zip_longest(job.proxies, job.equals):
             started = time.perf_counter()
             row, fresh = self._row(job.key, section, equal), not self._used
@@ -172,15 +173,7 @@ class Worker:
 
     def size(self, key: str) -> tuple[int, int]:
         """(params, macs) of the full official network."""
-        from eproxyctl.networks.size import count
-
-        size = self._sizes.get(key)
-        if size is None:
-            if len(self._sizes) >= 1024:
-                self._sizes.clear()
-            shape, outputs = self.context.shape, self.context.outputs
-            size = self._sizes[key] = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
-        return size
+        return self._sizes(key)
 
     def _score(self, key: str, proxy: Proxy, canonical: str, size: tuple[int, int]) -> Row:
         costs = Costs(*size, *self.context.largest)
@@ -202,11 +195,14 @@ class Worker:
         return scored(Row(key, canonical, "ok", params=size[0], macs=size[1], traces=traces), values)
 
     def _once(self, proxy: Proxy, key: str, canonical: str, repeat: int) -> Score:
+        outputs, fidelity, pruned = self.context.outputs, proxy.options.fidelity, not proxy.needs.official
+        shape = (self.context.shape[0], *dict(self.context.minibatches)[Ask.of(proxy)].inputs.shape[2:])
+        if sized := by_size(proxy):
+            return sized.of_size(*size_of(self.space, key, shape, outputs, fidelity, pruned=pruned))
         from eproxyctl.networks.size import materialise
 
-        batches, outputs = self.batches[Ask.of(proxy)], self.context.outputs
-        shape = (self.context.shape[0], *batches.inputs.shape[2:])
-        fidelity, pruned = proxy.options.fidelity, not proxy.needs.official
+        batches = self.batches[Ask.of(proxy)]
+        settle(self.context.device, tf32=self.context.tf32)  # again: a run in the caller's process puts it back
         # Built anew for each proxy, which takes no longer than a copy: what one leaves behind (hooks, modes, frozen
         # weights) never meets another.
         network = materialise(lambda: self.space.build(key, shape, outputs, fidelity, pruned=pruned))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from eproxyctl.contracts import Choice
 from eproxyctl.errors import InvalidArchitecture, RunError
+from eproxyctl.networks.counting import size_of
 from eproxyctl.scoring.plan import Plan
 from eproxyctl.searching.latency import Latencies
 from eproxyctl.studies.study import Asked, Finished, Values
@@ -65,10 +66,7 @@ class Proposals:
         return all(cost <= self._limits.get(name, cost) for name, cost in costs.items())
 
     def _sizes(self, key: str) -> dict[str, float]:
-        from eproxyctl.networks.size import count
-
-        space, shape, outputs = self.plan.space, self.plan.context.shape, self.plan.context.outputs
-        params, macs = count(lambda: space.build(key, shape, outputs, pruned=False), shape)
+        params, macs = size_of(self.plan.space, key, self.plan.context.shape, self.plan.context.outputs)
         return {"params": params, "macs": macs}
 
 

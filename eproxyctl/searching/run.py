@@ -20,7 +20,7 @@ from eproxyctl.runs.lines import csv_lines
 from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
-from eproxyctl.scoring.plan import Plan, identity, prepare
+from eproxyctl.scoring.plan import Plan, identity, make_plan
 from eproxyctl.searching.evaluation import SearchedRows, scored_alone
 from eproxyctl.searching.exploring import Explored, best_at_every_cost, cost_of, explore, ranked_rows
 from eproxyctl.searching.latency import Latencies
@@ -98,7 +98,7 @@ def search(
     Raises:
         EproxyError: whatever is wrong; a failed architecture is a row that ranks last.
     """
-    plan = prepare(requested(spec, changes or None))
+    plan = make_plan(requested(spec, changes or None))
     scored_alone(plan)  # before a run directory is made for a proxy that cannot be used
     options, context = plan.spec.search, plan.context
     folder = Path(run) if run else Path("runs") / plan.loaded.name / "search"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.networks.counting.cells import cell_network
 from eproxyctl.spaces.cell_graph import cell_ways, network_ways, official, parametric, simplify
 from eproxyctl.spaces.genotype import (
     FEWEST_CELLS,
@@ -29,6 +30,7 @@ from eproxyctl.spaces.traits import NOWHERE
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 Width = Annotated[int, Field(ge=2, le=MOST_WIDTH, multiple_of=2)]
 Depth = Annotated[int, Field(ge=FEWEST_CELLS, le=MOST_DEPTH)]
 IMAGENET = 64
@@ -72,7 +74,7 @@ class CellOptions(SpaceOptions):
     )
 
 
-class CellSpace(Space):
+class CellSpace(Space, Sized):
     """Two cells of nodes, each node the sum of two operations on earlier values."""
 
     ranks = (1, 2, 3)
@@ -214,8 +216,19 @@ class CellSpace(Space):
     ) -> Network:
         from eproxyctl.networks.cells import CellNetwork
 
+        return self._made(CellNetwork, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(cell_network, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         genotype = self._genotype(key)
-        return CellNetwork(
+        return make(
             shape,
             outputs,
             width=2 * fidelity.scale(genotype.width // 2, fidelity.width),

@@ -109,5 +109,5 @@ def ways(graph: Graph, counted: Collection[str]) -> Ways:
     lengths = [*(int(operation in counted) for operation in graph.operations), 0]
     found = [step(0)]
     for row, length in zip(graph.sources, lengths, strict=True):
-        found.append(shared([found[a] for a in row]).then(step(length)))
+        found.append(shared([found[a] for a in row]).longer(length))
     return found[-1]

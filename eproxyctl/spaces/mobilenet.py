@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.networks.counting.mobilenet import Stage, mobilenet
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
-    from eproxyctl.networks.mobilenet import Stage
+
+T = TypeVar("T")
 
 STRIDES = (2, 2, 2, 1, 2, 1)
 STEM, FIRST, HEAD = 32, 16, 1280
@@ -30,7 +32,7 @@ Setting = tuple[int, int, int, int]
 Six = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
-class MobileNetSpace(Space):
+class MobileNetSpace(Space, Sized):
     """MobileNet: six stages of inverted residual blocks, 48 choices in each: 48⁶ = 12,230,590,464 architectures.
 
     A key names, for each stage, expansion (3, 6), kernel (3, 5, 7), depth (1 to 4 blocks) and squeeze-excite (0, 1):
@@ -115,8 +117,6 @@ class MobileNetSpace(Space):
 
     def stages(self, key: str, fidelity: Fidelity = FULL) -> list[Stage]:
         """The block list: the block without expansion, then the six stages."""
-        from eproxyctl.networks.mobilenet import Stage
-
         share = self.options.width * fidelity.width
         stages = [Stage(scaled(FIRST, share), stride=1, expansion=1, kernel=3, depth=1)]
         for (expansion, kernel, depth, squeeze), channels, stride in zip(
@@ -131,7 +131,18 @@ class MobileNetSpace(Space):
     ) -> Network:
         from eproxyctl.networks.mobilenet import MobileNet
 
-        return MobileNet(
+        return self._made(MobileNet, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(mobilenet, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
+        return make(
             shape,
             outputs,
             stem=scaled(STEM, self.options.width * fidelity.width),

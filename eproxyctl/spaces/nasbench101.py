@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.networks.counting.nasbench101 import nasbench101
 from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
@@ -27,6 +28,7 @@ from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 LETTERS = {"c3": "conv3x3-bn-relu", "c1": "conv1x1-bn-relu", "mp": "maxpool3x3"}
 CODES = ("input", "output", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu")
 """What the numbers of the flat notation mean."""
@@ -34,7 +36,7 @@ PAIRS = tuple(itertools.combinations(range(VERTICES), 2))
 VERTEX = re.compile(r"(\w\w)~([0-9]+)")
 
 
-class NasBench101Space(Space):
+class NasBench101Space(Space, Sized):
     """NAS-Bench-101: 423,624 cells, each a graph of at most seven vertices and nine edges.
 
     A vertex is a 3×3 convolution, a 1×1 convolution or a 3×3 max-pooling of the sum of what feeds it; the output
@@ -125,6 +127,17 @@ class NasBench101Space(Space):
         """Pruned has its vertices in canonical order, which may move the odd channels of an uneven join."""
         from eproxyctl.networks.nasbench101 import NasBench101
 
+        return self._made(NasBench101, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(nasbench101, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         graph = canonical_order(_graph(key)) if pruned else _graph(key)
         channels = fidelity.scale(self.options.channels, fidelity.width)
         if channels < len(graph.sources[-1]):
@@ -132,7 +145,7 @@ class NasBench101Space(Space):
                 f"{channels} channels cannot be shared by the {len(graph.sources[-1])} vertices that {key} joins",
                 hint="raise channels, or the proxy's fidelity width",
             )
-        return NasBench101(
+        return make(
             shape,
             outputs,
             channels=channels,

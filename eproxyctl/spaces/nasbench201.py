@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.networks.counting.nasbench201 import nasbench201
 from eproxyctl.spaces.node_cells import EDGES, Cell, describe, live_traits, official, simplify
 from eproxyctl.spaces.notation import checked
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 TERM = re.compile(r"(\w+)~(\d)")
 
 
-class NasBench201Space(Space):
+class NasBench201Space(Space, Sized):
     """NAS-Bench-201: 15,625 cells of four nodes, an operation on each of the six edges between them.
 
     A network is a stem, three stages of equal cells at C, 2C and 4C channels with a residual block between them, and a
@@ -97,8 +99,19 @@ class NasBench201Space(Space):
     ) -> Network:
         from eproxyctl.networks.nasbench201 import NasBench201
 
+        return self._made(NasBench201, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(nasbench201, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         terms, sums = simplify(_cell(key)) if pruned else official(_cell(key))
-        return NasBench201(
+        return make(
             shape,
             outputs,
             channels=fidelity.scale(self.options.channels, fidelity.width),

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.networks.counting.nasbench_mr import nasbench_mr
 from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 STAGES = (1, 2, 3, 4)
 """The number of branches of each stage."""
 COUNTS = (1, 2, 3, 4)
@@ -50,7 +52,7 @@ class Architecture:
         return "-".join("_".join(map(str, group)) for group in (*groups, (self.last,)))
 
 
-class NasBenchMrSpace(Space):
+class NasBenchMrSpace(Space, Sized):
     """NAS-Bench-MR: 10²⁴ multi-resolution networks of 27 choices, 2,507 of them trained on nine tasks.
 
     A network is a stem and four stages. Stage s has s parallel branches, each at half the resolution of the one before,
@@ -138,8 +140,19 @@ class NasBenchMrSpace(Space):
         """Nothing is ever dead, so pruned is the official network."""
         from eproxyctl.networks.nasbench_mr import NasBenchMr
 
+        return self._made(NasBenchMr, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(nasbench_mr, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         architecture = _architecture(key)
-        return NasBenchMr(
+        return make(
             shape,
             outputs,
             stem=[fidelity.scale(width, fidelity.width) for width in architecture.stem],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.networks.counting.nasbench_nlp import nasbench_nlp
 from eproxyctl.spaces.recipe import (
     MAX_NODES,
     OPERATIONS,
@@ -29,6 +30,7 @@ from eproxyctl.spaces.traits import Ways, shared, step
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 LINEAR = {"lin_x_a": (True, 1), "lin_x_a_b": (True, 2), "lin_a_b": (False, 2), "lin_a_b_c": (False, 3)}
 """The linear maps a slot of the skeleton may hold: whether it reads x, and how many other inputs it takes."""
 SLOT = LINEAR | {"blend": (False, 3), "tanh": (False, 1), "sigm": (False, 1), "leaky": (False, 1)}
@@ -36,7 +38,7 @@ SLOT |= {"sum": (False, 2), "prod": (False, 2)}
 STATES = 3
 
 
-class NasBenchNlpSpace(Space):
+class NasBenchNlpSpace(Space, Sized):
     """NAS-Bench-NLP: recurrent cells given as recipes; the benchmark trained 14,322 as language models on PTB.
 
     A cell computes new states from the input x and the previous states h0, h1, h2; h0 is its output. Nodes are lin (a
@@ -178,8 +180,19 @@ class NasBenchNlpSpace(Space):
     ) -> Network:
         from eproxyctl.networks.nasbench_nlp import RecurrentNetwork
 
+        return self._made(RecurrentNetwork, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(nasbench_nlp, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         recipe = live(from_key(key)) if pruned else from_key(key)
-        return RecurrentNetwork(
+        return make(
             shape,
             outputs,
             nodes=recipe.nodes,
@@ -213,6 +226,6 @@ def _paths(recipe: Recipe) -> dict[str, float]:
     every: list[Ways] = []
     for operation, inputs in recipe.nodes:
         for ways, length in ((lin, int(operation == "lin")), (every, 1)):
-            ways.append(shared([ways[source] if source >= 0 else step(0) for source in inputs]).then(step(length)))
+            ways.append(shared([ways[source] if source >= 0 else step(0) for source in inputs]).longer(length))
     end = recipe.states[0]
     return {"depth": float(every[end].most), **lin[end].traits("paths")}

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.networks.counting.residual import StageShape, residual
 from eproxyctl.spaces.residual import STAGES, STRIDES, Kind, Residual, Stage, from_key, from_record, integer, real
 from eproxyctl.spaces.traits import shared, step
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ FamilyName = Literal[
 """The names of the published files, without `.json`."""
 
 
-class NdsResidualSpace(Space):
+class NdsResidualSpace(Space, Sized):
     """NDS residual networks: Vanilla, ResNet, ResNeXt-A and ResNeXt-B: a stem and three stages of equal blocks.
 
     Each stage has a number of blocks and a width; in ResNeXt a bottleneck multiplier and a number of groups too.
@@ -178,8 +181,19 @@ class NdsResidualSpace(Space):
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
     ) -> Network:
-        from eproxyctl.networks.residual import ResidualNetwork, StageShape
+        from eproxyctl.networks.residual import ResidualNetwork
 
+        return self._made(ResidualNetwork, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(residual, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         network = self._network(key)
         stages = []
         for stage in network.stages:
@@ -187,7 +201,7 @@ class NdsResidualSpace(Space):
             inner = stage.groups * max(1, round(width * stage.ratio / stage.groups))
             blocks = fidelity.scale(stage.blocks, fidelity.depth)
             stages.append(StageShape(blocks, width, stage.stride, inner, stage.groups))
-        return ResidualNetwork(
+        return make(
             shape,
             outputs,
             kind=network.kind,

@@ -153,6 +153,7 @@ def reached(recipe: Recipe) -> Recipe:
     )
 
 
+@lru_cache(maxsize=4_096)
 def live(recipe: Recipe) -> Recipe:
     """What the output depends on, with equal nodes made one, except for lin, which owns its weights."""
     recipe = reached(recipe)
@@ -166,6 +167,8 @@ def live(recipe: Recipe) -> Recipe:
             renamed[i] = len(merged) - 1
         else:
             renamed[i] = merged.index(node)
+    if len(merged) == len(recipe.nodes):
+        return recipe  # in order already
     return ordered(merged, [renamed[node] for node in recipe.states])
 
 

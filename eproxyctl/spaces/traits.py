@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Ways:
+class Ways(NamedTuple):
     """Ways from one place to another, and their lengths: how many operations of some kind lie on them.
 
     Attributes:
@@ -29,7 +28,7 @@ class Ways:
     chance: float = 0.0
     walked: float = 0.0
 
-    def __add__(self, other: Ways) -> Ways:
+    def __add__(self, other: Ways) -> Ways:  # type: ignore[override]
         """Either way, the starts being different."""
         return Ways(
             self.number + other.number,
@@ -49,6 +48,19 @@ class Ways:
             self.most + other.most,
             self.chance * other.chance,
             self.walked * other.chance + other.walked * self.chance,
+        )
+
+    def longer(self, length: int) -> Ways:
+        """The same as `then(step(length))`."""
+        if not length:
+            return self
+        return Ways(
+            self.number,
+            self.total + length * self.number,
+            self.least + length,
+            self.most + length,
+            self.chance,
+            self.walked + length * self.chance,
         )
 
     @property
@@ -84,14 +96,11 @@ def shared(parts: Sequence[Ways]) -> Ways:
     """Any of the terms of a sum; the same to the last bit whatever their order."""
     if not parts:
         return NOWHERE
-    return Ways(
-        sum(part.number for part in parts),
-        sum(part.total for part in parts),
-        min(part.least for part in parts),
-        max(part.most for part in parts),
-        math.fsum(part.chance for part in parts) / len(parts),
-        math.fsum(part.walked for part in parts) / len(parts),
-    )
+    if len(parts) == 1:
+        return parts[0]
+    number, total, least, most, chance, walked = zip(*parts, strict=True)
+    count = len(parts)
+    return Ways(sum(number), sum(total), min(least), max(most), math.fsum(chance) / count, math.fsum(walked) / count)
 
 
 def through(
@@ -110,8 +119,8 @@ def through(
 
     def to(value: int) -> tuple[Ways, ...]:
         if value not in known:
-            terms = [(to(sources[t]), step(lengths[t])) for t in sums[value - inputs]]
-            known[value] = tuple(shared([before[i].then(on) for before, on in terms]) for i in range(inputs))
+            terms = [(to(sources[t]), lengths[t]) for t in sums[value - inputs]]
+            known[value] = tuple([shared([before[i].longer(by) for before, by in terms]) for i in range(inputs)])
         return known[value]
 
     return tuple(shared([to(value)[i] for value in outputs]) for i in range(inputs))

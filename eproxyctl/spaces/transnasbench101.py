@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.networks.counting.transnasbench101 import Cells, Module, transnasbench101
 from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, live_traits, official, simplify
 from eproxyctl.spaces.notation import checked, integers, literal, shown
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
+T = TypeVar("T")
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
 """In the order of the digits of a key."""
 PROJECTION = "factorized_reduce"
@@ -49,7 +51,7 @@ class Architecture:
         return f"64-{self.modules}-{digits[0]}_{digits[1:3]}_{digits[3:]}"
 
 
-class TransNasBench101Space(Space):
+class TransNasBench101Space(Space, Sized):
     """TransNAS-Bench-101: 4,096 cells in one row of modules (micro), or 3,256 rows of modules (macro).
 
     A network is a stem, four to six modules of two equal blocks each, and a linear classifier. A module may double the
@@ -142,8 +144,19 @@ class TransNasBench101Space(Space):
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
     ) -> Network:
-        from eproxyctl.networks.transnasbench101 import Cells, Module, TransNasBench101
+        from eproxyctl.networks.transnasbench101 import TransNasBench101
 
+        return self._made(TransNasBench101, key, shape, outputs, fidelity, pruned)
+
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
+        return self._made(transnasbench101, key, shape, outputs, fidelity, pruned)
+
+    def _made(
+        self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
+    ) -> T:
+        """The network, or its size: of the same arguments."""
         architecture = self._read(key)
         digits, halvings = [*map(int, architecture.modules)], self.options.halvings
         halving = [m for m, digit in enumerate(digits) if digit > 2][:halvings]
@@ -154,7 +167,7 @@ class TransNasBench101Space(Space):
         cells = None
         if architecture.cell is not None:
             cells = Cells(*(pruned_cells if pruned else official_cells)(architecture.cell))
-        return TransNasBench101(
+        return make(
             shape,
             outputs,
             channels=fidelity.scale(self.options.channels, fidelity.width),

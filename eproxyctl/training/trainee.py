@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from eproxyctl import plugins
 from eproxyctl.contracts import Seed, Space, Trainable, derive
+from eproxyctl.networks.counting import size_of
 from eproxyctl.runs.rows import Status
 from eproxyctl.scoring.worker import MEMORY, explain
 from eproxyctl.spec.models import TrainOptions
@@ -133,14 +134,12 @@ class Trainee:
 
     def row(self, key: str, weights: str | None) -> TrainedRow:
         """Train one architecture, measure it, and save its weights where a file is named."""
-        from eproxyctl.networks.size import count
-
         settle(self.context.device, tf32=self.context.tf32)
         canonical, size = "", None
         try:
             canonical = self.space.canonical(key)
             shape, outputs = self.task.shape, self.task.outputs
-            size = count(lambda: self.space.build(key, shape, outputs, pruned=False), shape)
+            size = size_of(self.space, key, shape, outputs)
             found = self.train(key, canonical)
             if weights is not None and found.metric is not None:
                 self.save(key, found, Path(weights))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -64,17 +65,46 @@ def take(devices: Sequence[str], place: int) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As in a worker; the caller's number of threads is put back, and how torch computes on CUDA."""
-    import torch
+    """As in a worker; the caller's number of threads is put back, and how torch computes on CUDA.
 
-    threads, cudnn, matmul = torch.get_num_threads(), torch.backends.cudnn, torch.backends.cuda.matmul
-    flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
-    torch.set_num_threads(1)
+    Torch is not imported for it: where it is imported meanwhile, the number of threads that it starts with is put back.
+    """
+    before = _arithmetic() if "torch" in sys.modules else None
+    if before is not None:
+        import torch
+
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = flags
+        if "torch" in sys.modules:
+            _put_back(before or (_default_threads(), (False, False, True, False)))
+
+
+_Flags = tuple[bool, bool, bool, bool]
+
+
+def _arithmetic() -> tuple[int, _Flags]:
+    import torch
+
+    cudnn = torch.backends.cudnn
+    flags = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    return torch.get_num_threads(), flags
+
+
+def _put_back(before: tuple[int, _Flags]) -> None:
+    import torch
+
+    threads, flags = before
+    torch.set_num_threads(threads)
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = flags
+
+
+def _default_threads() -> int:
+    """What torch starts with: as OpenMP is told, else one a core."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return int(named) if named.isdecimal() and int(named) else cores()
 
 
 def cores() -> int:
