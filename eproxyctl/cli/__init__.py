@@ -13,6 +13,7 @@ from eproxyctl.cli import (
     compare,
     doctor,
     dps,
+    draw,
     export,
     init,
     listing,
@@ -58,6 +59,7 @@ app.command("dps")(dps.dps)
 app.command("compare")(compare.compare)
 app.command("search")(search.search)
 app.command("export")(export.export)
+app.command("draw")(draw.draw)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)

@@ -7,6 +7,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
+from eproxyctl.contracts.drawable import Arrow, Diagram, Drawable, Level, Look, Panel, Vertex
 from eproxyctl.contracts.proxy import (
     Costs,
     Features,
@@ -29,16 +30,22 @@ if TYPE_CHECKING:
 __all__ = [
     "FULL",
     "Architectures",
+    "Arrow",
     "Batches",
     "Choice",
     "Costs",
+    "Diagram",
+    "Drawable",
     "Examples",
     "Features",
     "Fidelity",
     "Goal",
     "Known",
+    "Level",
+    "Look",
     "Needs",
     "Options",
+    "Panel",
     "Provenance",
     "Proxy",
     "ProxyOptions",
@@ -52,5 +59,6 @@ __all__ = [
     "Task",
     "TaskOptions",
     "Trace",
+    "Vertex",
     "derive",
 ]

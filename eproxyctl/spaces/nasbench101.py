@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Space, SpaceOptions, Vertex
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
+from eproxyctl.spaces.diagrams import operation_vertex, settled, times
 from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
@@ -34,7 +35,7 @@ PAIRS = tuple(itertools.combinations(range(VERTICES), 2))
 VERTEX = re.compile(r"(\w\w)~([0-9]+)")
 
 
-class NasBench101Space(Space):
+class NasBench101Space(Space, Drawable):
     """NAS-Bench-101: 423,624 cells, each a graph of at most seven vertices and nine edges.
 
     A vertex is a 3×3 convolution, a 1×1 convolution or a 3×3 max-pooling of the sum of what feeds it; the output
@@ -114,6 +115,20 @@ class NasBench101Space(Space):
             "paths.pooling": ways(graph, ["maxpool3x3"]).walk,
             **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
         }
+
+    def diagram(self, key: str) -> Diagram:
+        """A key holds live vertices only."""
+        graph, options = _graph(key), self.options
+        last = len(graph.sources)
+        vertices = [Vertex("0", "in", "input")]
+        vertices += [operation_vertex(str(v), kind) for v, kind in enumerate(graph.operations, start=1)]
+        vertices.append(Vertex(str(last), "out", "output", detail="what feeds it, joined"))
+        arrows = [(str(a), str(b)) for b, row in enumerate(graph.sources, start=1) for a in row]
+        note = "arrows from the input are 1×1 convolutions"
+        cell = settled("cell", vertices, arrows, sources=["0"], outputs=[str(last)], note=note)
+        stacks = [(2**stack, times(options.cells, "cell")) for stack in range(options.stacks)]
+        levels = [Level(cells, shrink * options.channels, shrink) for shrink, cells in stacks]
+        return Diagram((cell,), (Level("stem", options.channels), *levels))
 
     def size(self) -> int:
         """Canonical cells, as the benchmark counts them."""
