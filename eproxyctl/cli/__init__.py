@@ -18,6 +18,7 @@ from eproxyctl.cli import (
     init,
     listing,
     plugins,
+    report,
     runs,
     score,
     search,
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("search")(search.search)
 app.command("export")(export.export)
 app.command("draw")(draw.draw)
+app.command("report")(report.report)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)
