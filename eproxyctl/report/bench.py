@@ -9,7 +9,7 @@ import numpy as np
 
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
-from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, scatter
+from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, log_axis, scatter
 from eproxyctl.report.page import Block, Section
 from eproxyctl.report.pictures import gallery
 from eproxyctl.report.reading import PaidRow, Run
@@ -34,7 +34,7 @@ def sections(run: Run) -> list[Section]:
     parts = [Section("At a glance", start)]
     if good:
         sheet = _sheet(run, good)
-        parts.append(Section("Metric and size", [_against_size(sheet, metric)]))
+        parts.append(Section("Metric and size", [_against_size(sheet, good, metric)]))
         parts.append(Section("Distribution of the metric", [_distribution(sheet, metric)]))
         parts.append(Section("The best", _best(run, good, metric)))
     if run.timings:
@@ -63,13 +63,13 @@ def _sheet(run: Run, good: Sequence[PaidRow]) -> Sheet:
     return Sheet(f"{run.slug}-trained", data)
 
 
-def _against_size(sheet: Sheet, metric: str) -> Figure:
+def _against_size(sheet: Sheet, good: Sequence[PaidRow], metric: str) -> Figure:
     traces = [
         scatter(sheet, 0, "params", "metric", more=["macs", "seconds"]),
         scatter(sheet, 1, "macs", "metric", more=["params", "seconds"]),
         scatter(sheet, 2, "seconds", "metric", more=["params", "macs"]),
     ]
-    panels = [Axes(axis(name, type="log"), axis(metric)) for name in ("params", "macs")]
+    panels = [Axes(log_axis(name, _column(good, name)), axis(metric)) for name in ("params", "macs")]
     panels.append(Axes(axis("seconds of training"), axis(metric)))
     sentence = (
         f"The {metric} of each trained architecture above its parameters, its multiply-adds and the time it took. If "

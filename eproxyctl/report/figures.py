@@ -87,6 +87,7 @@ class Figure:
         shared: panels have the same categories from bottom to top.
         columns: panels side by side at most.
         legend: whether traces are named.
+        least: pixels a panel needs; a narrower page scrolls it.
     """
 
     title: str
@@ -100,6 +101,7 @@ class Figure:
     shared: bool = False
     columns: int = 3
     legend: bool = False
+    least: int = 250
 
     def stored(self) -> Json:
         """As the page holds it."""
@@ -112,6 +114,7 @@ class Figure:
             "shared": self.shared,
             "columns": self.columns,
             "legend": self.legend,
+            "least": self.least,
         }
 
 
@@ -195,4 +198,27 @@ def categories(names: Sequence[str]) -> dict[str, Json]:
 
 def axis(title: str, **more: Json) -> dict[str, Json]:
     """A numeric axis."""
-    return {"title": shown(title), "zeroline": False, **more}
+    return {"title": shown(title), "zeroline": False, "tickangle": 0, "nticks": 7, **more}
+
+
+def log_axis(title: str, values: Floats) -> dict[str, Json]:
+    """A logarithmic axis with few round ticks; a plain one where the values span less than a factor of four."""
+    known = values[np.isfinite(values)]
+    if not len(known) or known.min() <= 0 or known.max() < 4 * known.min():
+        return axis(title)
+    low, high = float(known.min()), float(known.max())
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [
+        step * 10.0**power for power in powers for step in steps if 0.97 * low <= step * 10.0**power <= 1.03 * high
+    ]
+    ticks = ticks[:: math.ceil(len(ticks) / 7)] if ticks else []
+    return axis(title, type="log", tickvals=ticks, ticktext=[_short(tick) for tick in ticks])
+
+
+def _short(value: float) -> str:
+    """`200`, `5k`, `20M`, `1B`."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

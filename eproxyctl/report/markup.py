@@ -42,8 +42,8 @@ def grid(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) ->
         "<tr>" + "".join(_cell(header[i], row[i], numeric[i]) for i in range(len(header))) + "</tr>" for row in rows
     )
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}"><table>'
-        f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<p class="caption">{text(caption)}</p><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{text(caption)}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
@@ -66,7 +66,8 @@ def figure(value: Cell) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, float):
-        return f"{int(value):,}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.4g}"
+        whole = value.is_integer() and abs(value) < 1e15
+        return f"{value:,.0f}" if whole or 1e4 <= abs(value) < 1e15 else f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

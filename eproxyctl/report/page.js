@@ -3,7 +3,8 @@
 (() => {
   const page = JSON.parse(document.getElementById("data").textContent);
   const ARRAYS = { f64: Float64Array, i32: Int32Array };
-  const GAP_X = 66, GAP_Y = 66, LEAST = 250, MOST_LIVE_GL = 3, WRAP = 44;
+  const GAP_X = 66, GAP_Y = 66, MOST_LIVE_GL = 3, WRAP = 44;
+  const BUTTONS = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
   const decoded = new Map();
   const drawn = new Set();
   const live = [];
@@ -100,7 +101,7 @@
   // Panels side by side where there is room, one below the other where there is not.
   function grid(figure, width, c) {
     const count = figure.panels.length;
-    const columns = Math.max(1, Math.min(count, figure.columns || 3, Math.floor((width + GAP_X) / (LEAST + GAP_X))));
+    const columns = Math.max(1, Math.min(count, figure.columns || 3, Math.floor((width + GAP_X) / (figure.least + GAP_X))));
     const rows = Math.ceil(count / columns);
     const inner = Math.max(100, width - 80), tall = rows * figure.height + (rows - 1) * GAP_Y;
     const layout = {};
@@ -161,18 +162,20 @@
 
   function draw(id) {
     const place = document.getElementById(id), figure = page.figures[id], c = colours();
-    const width = place.clientWidth || 700;
+    const width = Math.max(place.clientWidth || 700, figure.least);
     const { layout, height } = grid(figure, width, c);
     const legend = figure.legend ? 34 : 0;
     Object.assign(layout, {
-      width, height: height + 74 + legend, margin: { l: 56, r: 16, t: 14 + legend, b: 52 }, shapes: shapes(figure, c),
+      width, height: height + 88 + legend, margin: { l: 56, r: 16, t: 28 + legend, b: 52 }, shapes: shapes(figure, c),
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", barmode: "group", bargap: 0.25,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: c.text },
       showlegend: Boolean(figure.legend), hovermode: "closest",
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1, yref: "container", yanchor: "top", font: { size: 12 } },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: c.soft, activecolor: c.text },
       hoverlabel: { bgcolor: c.raised, bordercolor: c.rule, font: { color: c.text }, align: "left", namelength: -1 },
     });
-    const options = { displaylogo: false, displayModeBar: "hover", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+    const bar = matchMedia("(hover: hover)").matches ? "hover" : false;
+    const options = { displaylogo: false, displayModeBar: bar, modeBarButtons: [BUTTONS] };
     Plotly.react(place, traces(figure, c), layout, options);
     drawn.add(id);
   }

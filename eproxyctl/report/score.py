@@ -10,7 +10,7 @@ import numpy as np
 
 from eproxyctl.ranking import PARTIAL, Floats, ranked, top_overlap
 from eproxyctl.report import asked, markup
-from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, intervals, scatter, shown
+from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, intervals, log_axis, scatter, shown
 from eproxyctl.report.page import Block, Section
 from eproxyctl.report.pictures import gallery
 from eproxyctl.report.reading import Run, number
@@ -102,13 +102,12 @@ def _verdict(run: Run) -> list[Block]:
         if name in SIZES or not sizes:
             continue
         low, high, size = one.get("low"), one.get("high"), max(sizes)
-        beside = (
-            "above" if low is not None and low > size else "below" if high is not None and high < size else "level with"
-        )
-        span = f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else ""
-        lines.append(
-            markup.paragraph(f"{name}: Spearman's ρ {one['value']:.2f}{span}, {beside} size alone ({size:.2f}).")
-        )
+        said = f"{name}: Spearman's ρ {one['value']:.2f}"
+        if low is not None and high is not None:
+            beside = "above" if low > size else "below" if high < size else "not to be told from"
+            said += f" [{low:.2f}, {high:.2f}], {beside} size alone ({size:.2f})"
+            said += "; the interval holds 0, which is chance" if low <= 0 <= high else ""
+        lines.append(markup.paragraph(f"{said}."))
     return lines[:6]
 
 
@@ -132,7 +131,9 @@ def _against_metric(run: Run, found: Scores, sheet: Sheet) -> Figure:
             label = rows if found.tuned else ""
             one = scatter(sheet, panel, name, "metric", rows=rows, name=label, colour=colour, symbol=symbol, more=more)
             traces.append(one | ({"marker": {"size": 10, "symbol": symbol}} if rows == "tuned on" else {}))
-    panels = [Axes(axis(name, type="log" if name in SIZES else "-"), axis(metric)) for name in names]
+    panels = [
+        Axes(log_axis(name, found.columns[name]) if name in SIZES else axis(name), axis(metric)) for name in names
+    ]
     tuned = " Diamonds are architectures the proxy was tuned on; no correlation counts them." if found.tuned else ""
     sentence = (
         f"Each point is an architecture: its {metric} above what {', '.join(names)} say of it. "
@@ -228,7 +229,9 @@ def _recall(run: Run, found: Scores) -> Figure:
         f"Of the truly best k of {n:,} architectures, the share that is among the k best by each column. "
         "Left is what a search needs: how many of the very best a column finds."
     )
-    panel = Axes(axis("k, the best by score", type="log"), axis("found", tickformat=".0%", range=[-0.02, 1.02]))
+    panel = Axes(
+        log_axis("k, the best by score", ks.astype(float)), axis("found", tickformat=".0%", range=[-0.02, 1.02])
+    )
     return Figure("", sentence, sheet, [panel], traces, legend=True, height=320)
 
 
@@ -255,12 +258,15 @@ def _best(run: Run, found: Scores) -> list[Block]:
         return []
     first = found.proxies[0]
     order = np.argsort(-ranked(found.columns[first], higher_is_better=found.higher[first]), kind="stable")[:10]
-    header = ["rank", "key", *found.columns, "metric"]
+    header = ["rank", "key", *found.columns, _metric(run)]
     rows = [
         [rank, found.keys[i], *(float(found.columns[name][i]) for name in found.columns), float(found.metric[i])]
         for rank, i in enumerate(order, start=1)
     ]
-    chosen = [(found.keys[i], f"{rank}. by {first}") for rank, i in enumerate(order[:BEST], start=1)]
+    chosen = [
+        (found.keys[i], f"{rank}. by {first}: {markup.figure(float(found.columns[first][i]))}")
+        for rank, i in enumerate(order[:BEST], start=1)
+    ]
     return [markup.grid(f"The ten best by {first}", header, rows), gallery(run, chosen)]
 
 
@@ -286,7 +292,7 @@ def _partial(run: Run) -> list[Section]:
         traces = [
             scatter(sheet, i, "params", "score", rows=kind, more=["macs"], colour=i) for i, kind in enumerate(kinds)
         ]
-        panels = [Axes(axis("params", type="log"), axis(kind or "score")) for kind in kinds]
+        panels = [Axes(log_axis("params", np.asarray(data["params"])), axis(kind or "score")) for kind in kinds]
         sentence = "Scores so far above the number of parameters, one panel a proxy."
         parts.append(Section("Scores so far", [Figure("", sentence, sheet, panels, traces)]))
     return parts

@@ -65,7 +65,7 @@ def parallel(run: Run, found: History) -> list[Figure]:
         "", tickvals=list(range(len(names))), ticktext=[shown(name) for name in names], range=[-0.25, len(names) - 0.35]
     )
     y = axis("", visible=False, range=[-0.08, 1.1])
-    return [Figure("", sentence, sheet, [Axes(x, y)], traces, legend=True, height=380)]
+    return [Figure("", sentence, sheet, [Axes(x, y)], traces, legend=True, height=380, least=720)]
 
 
 def _varied(trials: Sequence[Told], found: History) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
-from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, intervals
+from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, intervals, log_axis
 from eproxyctl.report.learned import learned
 from eproxyctl.report.page import Block, Section
 from eproxyctl.report.reading import Run
@@ -66,7 +66,8 @@ def _two(value: float | None) -> str:
 def _said(run: Run, entrants: Sequence[Record]) -> str:
     """In words: the result beside the untuned proxy and the best of the rest, held out."""
     best = entrants[0]
-    said = f"{best['proxy']} is the result: {_objective(run)} {_span(best, 'training')} on the training architectures"
+    name = "What was learned has" if best["proxy"] == "result" else f"The result is {best['proxy']}, with"
+    said = f"{name} {_objective(run)} {_span(best, 'training')} on the training architectures"
     if best.get("held_out") is not None:
         said += f", {_span(best, 'held_out')} on {best.get('n')} held-out ones"
     rest = [one for one in entrants[1:] if one.get("held_out") is not None]
@@ -209,7 +210,7 @@ def _costs(run: Run, trials: Sequence[Told], entrants: Sequence[Record]) -> Figu
         f"{_objective(run).capitalize()} of each trial above the multiply-adds it counts for scoring one architecture. "
         "No trial is both better and cheaper than one on the front."
     )
-    panels = [Axes(axis("multiply-adds an architecture", type="log"), axis(_objective(run)))]
+    panels = [Axes(log_axis("multiply-adds an architecture", cost), axis(_objective(run)))]
     return Figure("", sentence, sheet, panels, traces, legend=True, height=320)
 
 
