@@ -74,7 +74,8 @@ def _heading(title: str) -> Part:
 def _panel(panel: Panel) -> Part:
     laid = lay(panel, {vertex.name: _size(vertex) for vertex in panel.vertices})
     top = 24.0
-    arrows = "".join(_arrow(points, dead=arrow.dead) for arrow, points in laid.ways)
+    below = sorted(laid.ways, key=lambda way: not way[0].dead)
+    arrows = "".join(_arrow(points, dead=arrow.dead) for arrow, points in below)
     vertices = "".join(_vertex(vertex, laid) for vertex in panel.vertices)
     drawn = f'<text class="head" x="0" y="12">{escaped(panel.title)}</text><g transform="translate(0 {number(top)})">'
     drawn += f"{arrows}{vertices}</g>"

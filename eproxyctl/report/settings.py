@@ -62,7 +62,10 @@ def parallel(run: Run, found: History) -> list[Figure]:
         "good trials agree."
     )
     x = axis(
-        "", tickvals=list(range(len(names))), ticktext=[shown(name) for name in names], range=[-0.25, len(names) - 0.35]
+        "",
+        tickvals=list(range(len(names))),
+        ticktext=[shown(name).replace("_", "<br>", 1) for name in names],
+        range=[-0.25, len(names) - 0.35],
     )
     y = axis("", visible=False, range=[-0.08, 1.1])
     return [Figure("", sentence, sheet, [Axes(x, y)], traces, legend=True, height=380, least=720)]
