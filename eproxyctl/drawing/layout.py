@@ -128,8 +128,10 @@ def _crossings(rows: Sequence[Sequence[Item]], links: Links) -> int:
     layer = {item: i for i, row in enumerate(rows) for item in row}
     place = {item: i for row in rows for i, item in enumerate(row)}
     found = 0
-    for i in range(len(rows)):
-        here = [(place[a], place[b]) for a, b in links if layer[a] == i]
+    between: list[list[tuple[int, int]]] = [[] for _ in rows]
+    for a, b in links:
+        between[layer[a]].append((place[a], place[b]))
+    for here in between:
         found += sum((a - c) * (b - d) < 0 for k, (a, b) in enumerate(here) for c, d in here[:k])
     return found
 

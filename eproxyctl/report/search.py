@@ -39,7 +39,7 @@ class Explored:
 
 def sections(run: Run) -> list[Section]:
     """The parts of the report."""
-    top = run.table("top.csv")
+    top = [row for row in run.table("top.csv") if row.get("key")]
     found = _explored(run, top)
     parts = [Section("At a glance", _glance(run, found, top))]
     if found:
