@@ -26,6 +26,7 @@ task:
     metric: "accuracy"       # default
 dps:
   trials: 6                  # default
+  objective: "spearman"      # default
 search:
   evaluations: 12            # default
   limits:
@@ -114,3 +115,96 @@ def nasbench201(count: int) -> list[str]:
 
     space = NasBench201Space(NasBench201Space.Options())
     return [key for _, key in zip(range(count), space.keys(), strict=False)]
+
+
+def journal(folder: Path, points: Sequence[tuple[str, float]], goals: Sequence[str] = ("maximize",)) -> None:
+    """A study's journal: a trial a point, with three settings; then half a line, as a kill leaves it."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    study = optuna.create_study(storage=storage, study_name="s", directions=[*goals])
+    sizes, kinds = (optuna.distributions.CategoricalDistribution(c) for c in ((1, 3, 5), ("net", HOSTILE)))
+    for i, (point, value) in enumerate(points):
+        params = {"kernel": (1, 3, 5)[i % 3], "features": ("net", HOSTILE)[i % 2]}
+        trial = optuna.trial.create_trial(
+            values=[value, 1e9 + 1e8 * i][: len(goals)],
+            params=params,
+            distributions={"kernel": sizes, "features": kinds},
+            user_attrs={"point": point},
+        )
+        study.add_trial(trial)
+    with (folder / "study.journal").open("a") as stream:
+        stream.write('{"op_code": 4, "wor')
+
+
+def dps_run(folder: Path, trials: int = 9) -> Path:
+    """A finished run of `dps`."""
+    start(folder, "dps")
+    values = [0.1 + (0.37 * i) % 0.7 for i in range(trials)]
+    journal(folder, [(f"p{i}", value) for i, value in enumerate(values)])
+    rows = [f'{i},{value!r},20,{2e9 * (i + 1)!r},"{{}}"' for i, value in enumerate(values)]
+    (folder / "trials.csv").write_text("trial,objective,architectures,cost,proxy\n" + "\n".join(rows) + "\n")
+    ends = {"training_low": 0.2, "training_high": 0.9}
+    held = {"held_out": 0.4, "held_out_low": 0.1, "held_out_high": 0.6, "n": 40}
+    none = dict.fromkeys(held)
+    entrants = [
+        {"proxy": "trial 3", "training": 0.7, **ends, **held, "cost": 5e9, "read-out": "default"},
+        {"proxy": "trial 1", "training": 0.6, **ends, **none, "cost": 3e9, "read-out": "alpha=0.3"},
+        {
+            "proxy": "proxy of the spec",
+            "training": 0.3,
+            **ends,
+            **(held | {"held_out": 0.2}),
+            "cost": 4e9,
+            "read-out": "",
+        },
+        {"proxy": "params", "training": 0.1, **ends, **(held | {"held_out": 0.3}), "cost": None, "read-out": ""},
+    ]
+    (folder / "result.json").write_text(json.dumps(entrants))
+    (folder / "proxy.yaml").write_text("# Found as trial 3\nkind: eproxy\n")
+    lines(folder / "timings.jsonl", [{"key": "k", "point": "p", "seconds": 0.25}] * 40)
+    return folder
+
+
+def search_run(folder: Path, count: int = 12) -> Path:
+    """A finished run of `search`: the second half proposed first, so that rows and trials differ in order."""
+    start(folder, "search")
+    keys = nasbench201(count)
+    scores = [(7 * i) % count + 0.5 for i in range(count)]
+    rows = [
+        row(k, canonical=f"c{k}", score=s, params=5000 + 900 * i, macs=90_000 * (i + 1))
+        for i, (k, s) in enumerate(zip(keys, scores, strict=True))
+    ]
+    rows[4] = rows[4] | {"status": "diverged", "score": None}
+    lines(folder / "rows.jsonl", rows)
+    order = [*range(count // 2, count), *range(count // 2)]
+    journal(folder, [(f"c{keys[i]}", -1e30 if i == 4 else scores[i]) for i in order])
+    best = sorted((i for i in range(count) if i != 4), key=lambda i: -scores[i])
+    table = ["rank,key,score,params,macs,metric,true_rank,regret,status"]
+    for rank, i in enumerate(best, start=1):
+        table.append(f"{rank},{keys[i]},{scores[i]},{5000 + 900 * i},{90_000 * (i + 1)},{50 + rank},{2 * rank},0.5,ok")
+    (folder / "top.csv").write_text("\n".join(table) + "\n")
+    (folder / "result.json").write_text(
+        json.dumps({"evaluations": count, "ended": "", "failed": 0, "diverged": 1, "top": []})
+    )
+    lines(folder / "timings.jsonl", [{"key": key, "proxy": "eproxy", "seconds": 0.5} for key in keys])
+    return folder
+
+
+def benchmark_run(folder: Path, count: int = 6) -> Path:
+    """A finished run of `benchmark`."""
+    start(folder, "benchmark")
+    keys = nasbench201(count)
+    common = {"canonical": "c", "status": "ok", "epochs": 4, "cause": "", "hint": ""}
+    rows = [
+        {"key": k, "metric": 40.0 + 3 * i, "loss": 1.0, "params": 5000 * (i + 1), "macs": 90_000 * (i + 1), **common}
+        for i, k in enumerate(keys)
+    ]
+    lines(folder / "rows.jsonl", rows)
+    table = [f"{r['key']},{r['metric']},1.0,{r['params']},{r['macs']},4,1.5,ok" for r in rows]
+    (folder / "table.csv").write_text("key,accuracy,loss,params,macs,epochs,seconds,status\n" + "\n".join(table) + "\n")
+    lines(folder / "timings.jsonl", [{"key": key, "seconds": 1.5} for key in keys])
+    return folder

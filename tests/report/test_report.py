@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import HOSTILE, QUOTES, lines, nasbench201, row, score_run, start
+from runs import HOSTILE, QUOTES, benchmark_run, dps_run, lines, nasbench201, row, score_run, search_run, start
 from typer.testing import Result
-
-pytest.importorskip("plotly")
 
 from eproxyctl.ranking import ranked, top_overlap
 from eproxyctl.report import report
 from eproxyctl.report.figures import log_axis
 from eproxyctl.report.reading import masked
 
+pytest.importorskip("plotly")
 Cli = Callable[..., Result]
 
 
@@ -197,6 +196,88 @@ def test_failed_and_diverged_rows_are_listed_by_cause(tmp_path: Path) -> None:
     page = Page(folder)
     assert re.search(r"3\s+failed\s+out of memory\s+a smaller batch", page.text)
     assert re.search(r"1\s+diverged\s+its value was not finite", page.text)
+
+
+def numbers(page: Page, sheet: str, column: str) -> list[float]:
+    return np.frombuffer(_bytes(page.sheets[sheet]["columns"][column])).tolist()
+
+
+def test_a_dps_run_shows_history_front_settings_and_entrants(tmp_path: Path) -> None:
+    page = Page(dps_run(tmp_path / "dps"))
+    assert {"Who competed", "How the search went", "Objective against cost", "Which settings matter", "The result"} <= {
+        *page.headings()
+    }
+    assert "The result is trial 3, with spearman 0.70 [0.20, 0.90] on the training architectures" in page.text
+    assert "params has 0.30 [0.10, 0.60]" in page.text
+    objective, best = (numbers(page, "dps-history", name) for name in ("objective", "best so far"))
+    assert len(objective) == 9
+    assert best == np.maximum.accumulate(objective).tolist()
+    assert numbers(page, "dps-costs", "cost") == [2e9 * (i + 1) for i in range(9)]
+    weights = numbers(page, "dps-importance", "importance")
+    assert sum(weights) == pytest.approx(1)
+    assert set(page.sheets["dps-importance"]["columns"]["setting"]) <= {"kernel", "features"}
+    (folder := tmp_path / "dps").joinpath("study.journal").unlink()
+    assert numbers(Page(folder), "dps-history", "objective") == objective
+    (folder / "result.json").unlink()
+    assert "9 of 6 trials are done" in Page(folder).text
+
+
+def test_a_search_run_follows_the_order_of_proposal(tmp_path: Path) -> None:
+    folder = search_run(tmp_path / "search")
+    page = Page(folder)
+    keys = nasbench201(12)
+    assert page.sheets["search-evaluations"]["columns"]["key"] == keys[6:] + keys[:6]
+    score, best = (np.array(numbers(page, "search-evaluations", name)) for name in ("score", "best so far"))
+    assert np.isnan(score).tolist() == [key == keys[4] for key in keys[6:] + keys[:6]]
+    assert best.tolist() == np.fmax.accumulate(score).tolist()
+    assert page.html.count('class="ep-drawing"') == 10
+    assert "Within the limits params ≤ 20,000" in page.text
+    assert "number 2 of the metric table" in page.text
+    costs = next(f for f in page.figures.values() if f["shades"])
+    assert costs["shades"] == [{"panel": 0, "from": 0.0, "to": 20000.0}]
+    for name in ("top.csv", "result.json"):
+        (folder / name).unlink()
+    unfinished = Page(folder)
+    assert "12 of 12 evaluations are done" in unfinished.text
+    assert np.nanmax(numbers(unfinished, "search-evaluations", "score")) == np.nanmax(score)
+
+
+def test_the_front_of_a_search_is_beaten_by_none(tmp_path: Path) -> None:
+    page = Page(search_run(tmp_path / "search"))
+    sheet = page.sheets["search-evaluations"]
+    score, macs = (np.array(numbers(page, "search-evaluations", name)) for name in ("score", "macs"))
+    front = np.frombuffer(_bytes(sheet["rows"]["front macs"]), dtype="<i4")
+    known = np.flatnonzero(np.isfinite(score))
+    beaten = {i for i in known for j in known if score[j] > score[i] and macs[j] <= macs[i]}
+    assert sorted(front) == sorted(set(known) - beaten)
+
+
+def test_a_benchmark_run_shows_metric_size_and_time(tmp_path: Path) -> None:
+    page = Page(benchmark_run(tmp_path / "bench"))
+    assert {"Metric and size", "Distribution of the metric", "The best", "Time spent"} <= {*page.headings()}
+    assert numbers(page, "bench-trained", "metric") == [40.0 + 3 * i for i in range(6)]
+    assert "lowest accuracy" in page.text
+    assert "9.0 s of one core in all" in page.text
+    (tmp_path / "bench/table.csv").unlink()
+    assert "6 of 5 architectures are trained" in Page(tmp_path / "bench").text
+
+
+def test_what_was_learned_is_told_with_its_directions(tmp_path: Path) -> None:
+    from eproxyctl import fewshot
+
+    draw = np.random.default_rng(0)
+    good, other = draw.normal(size=30), draw.normal(size=30)
+    choice = fewshot.fit({"good": good, "bad": -good + 0.01 * other, "noise": other}, good)
+    folder = dps_run(tmp_path / "dps")
+    (folder / "proxy.yaml").write_text("kind: few-shot\nchoice: " + choice.model_dump_json())
+    page = Page(folder)
+    assert f"Chosen: {choice.name}, for {choice.reason}" in page.text
+    names = page.sheets["dps-influences"]["columns"]["feature"]
+    direction = dict(zip(names, numbers(page, "dps-influences", "direction"), strict=True))
+    weight = dict(zip(names, numbers(page, "dps-influences", "weight"), strict=True))
+    assert direction["good"] > 0.8
+    assert weight["good"] > weight.get("noise", 0.0)
+    assert direction.get("bad", -1.0) < -0.8
 
 
 def test_several_score_runs_are_compared_and_so_are_those_that_cannot_be(tmp_path: Path) -> None:
