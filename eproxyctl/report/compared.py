@@ -57,7 +57,9 @@ def _blocks(found: Comparison) -> list[Block]:
     height = 50 + 32 * len(names)
     figure = Figure("", sentence, sheet, panels, traces, lines, height=height, shared=True, columns=2, legend=True)
     tied = [name for name, verdict in zip(names, verdicts, strict=True) if verdict == "tied"]
-    said = f"Tied with {names[0]}: {', '.join(tied)}." if tied else f"Nothing is tied with {names[0]}."
+    said = f"The best is “{names[0]}”. " + (
+        f"Tied with it: {', '.join(f'“{name}”' for name in tied)}." if tied else "Nothing is tied with it."
+    )
     if found.left_out:
         said += (
             f" {markup.plural(found.left_out, 'architecture')} left out: not in every run, or one a proxy was tuned on."
