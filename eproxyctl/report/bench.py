@@ -9,7 +9,7 @@ import numpy as np
 
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
-from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, log_axis, scatter
+from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, curve, log_axis, scatter
 from eproxyctl.report.page import Block, Section
 from eproxyctl.report.pictures import gallery
 from eproxyctl.report.reading import PaidRow, Run
@@ -119,17 +119,8 @@ def _hours(run: Run, good: Sequence[PaidRow]) -> Figure:
         ),
     }
     sheet = Sheet(f"{run.slug}-time", data)
-    trace: dict[str, Json] = {
-        "type": "scatter",
-        "mode": "lines",
-        "panel": 0,
-        "colour": 2,
-        "x": sheet.of("trained"),
-        "y": sheet.of("minutes in all"),
-        "line": {"width": 2.2},
-        "showlegend": False,
-        "hovertemplate": "%{x} trained: %{y:.3g} min<extra></extra>",
-    }
+    x, hover = sheet.of("trained"), "%{x} trained: %{y:.3g} min"
+    trace = curve(0, "lines", x, sheet.of("minutes in all"), colour=2, hover=hover, line={"width": 2.2})
     bars: dict[str, Json] = {
         "type": "bar",
         "panel": 1,

@@ -163,6 +163,22 @@ def scatter(
     }
 
 
+def curve(
+    panel: int, mode: str, x: Json, y: Json, *, name: str = "", colour: int = 0, hover: str = "", **more: Json
+) -> dict[str, Json]:
+    """Points or a line through them.
+
+    Args:
+        mode: markers, lines, lines+markers or text.
+        hover: template of the label; without one there is no label.
+        more: as Plotly has it.
+    """
+    label: dict[str, Json] = {"hovertemplate": hover + "<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    named: dict[str, Json] = {"name": shown(name), "showlegend": bool(name), "colour": colour}
+    drawn: dict[str, Json] = {"type": "scatter", "mode": mode, "panel": panel, "x": x, "y": y}
+    return {**drawn, **named, **label, **more}
+
+
 def intervals(
     panel: int, names: Sequence[str], values: Floats, low: Floats, high: Floats, *, name: str = "", colour: int = 0
 ) -> dict[str, Json]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
-from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, intervals, log_axis
+from eproxyctl.report.costs import costs
+from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, curve, intervals
 from eproxyctl.report.learned import learned
 from eproxyctl.report.page import Block, Section
 from eproxyctl.report.reading import Run
@@ -33,7 +34,9 @@ def sections(run: Run) -> list[Section]:
     if found.trials:
         parts.append(Section("How the search went", [_progress(run, found.trials)]))
         if any(math.isfinite(trial.cost) for trial in found.trials):
-            parts.append(Section("Objective against cost", [_costs(run, found.trials, entrants)]))
+            parts.append(
+                Section("Objective against cost", [costs(run, _objective(run), found.trials, _untuned(entrants))])
+            )
         settings = [*importance(run, found), *parallel(run, found)]
         if settings:
             parts.append(Section("Which settings matter", settings))
@@ -131,92 +134,21 @@ def _progress(run: Run, trials: Sequence[Told]) -> Figure:
             "cost": np.array([trial.cost for trial in trials]),
         },
     )
-    common: dict[str, Json] = {"type": "scatter", "panel": 0, "x": sheet.of("trial")}
-    points = common | {
-        "mode": "markers",
-        "name": "a trial",
-        "y": sheet.of("objective"),
-        "colour": 0,
-        "marker": {"size": 7, "opacity": 0.7},
-        "hovertemplate": "trial %{x}: %{y:.3f}<extra></extra>",
-    }
-    line = common | {
-        "mode": "lines",
-        "name": "best so far",
-        "y": sheet.of("best so far"),
-        "colour": 1,
-        "line": {"shape": "hv", "width": 2.2},
-        "hovertemplate": "best after trial %{x}: %{y:.3f}<extra></extra>",
-    }
+    x, mark = sheet.of("trial"), {"size": 7, "opacity": 0.7}
+    hover = "trial %{x}: %{y:.3f}"
+    points = curve(0, "markers", x, sheet.of("objective"), name="a trial", hover=hover, marker=mark)
+    line: dict[str, Json] = {"shape": "hv", "width": 2.2}
+    hover = "best after trial %{x}: %{y:.3f}"
+    best_line = curve(0, "lines", x, sheet.of("best so far"), name="best so far", colour=1, hover=hover, line=line)
     sentence = f"{_objective(run).capitalize()} of each trial on the training architectures, and the best so far."
     panels = [Axes(axis("trial"), axis(_objective(run)))]
-    return Figure("", sentence, sheet, panels, [points, line], legend=True)
+    return Figure("", sentence, sheet, panels, [points, best_line], legend=True)
 
 
-def _costs(run: Run, trials: Sequence[Told], entrants: Sequence[Record]) -> Figure:
-    """The front of objective against cost, and the untuned proxy beside it."""
-    priced = [trial for trial in trials if math.isfinite(trial.cost) and math.isfinite(trial.value)]
-    front = _front(priced)
-    names = [f"trial {trial.number}" for trial in priced]
-    value, cost = np.array([trial.value for trial in priced]), np.array([trial.cost for trial in priced])
-    places = {"front": [priced.index(trial) for trial in front]}
-    sheet = Sheet(f"{run.slug}-costs", {"trial": names, "objective": value, "cost": cost}, places)
-    hover = "%{text}<br>%{y:.3f} for %{x:.3~s} multiply-adds<extra></extra>"
-    traces: list[dict[str, Json]] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "panel": 0,
-            "name": "a trial",
-            "colour": 0,
-            "x": sheet.of("cost"),
-            "y": sheet.of("objective"),
-            "text": sheet.of("trial"),
-            "marker": {"size": 7, "opacity": 0.6},
-            "hovertemplate": hover,
-        },
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "panel": 0,
-            "name": "Pareto front",
-            "colour": 1,
-            "x": sheet.of("cost", "front"),
-            "y": sheet.of("objective", "front"),
-            "text": sheet.of("trial", "front"),
-            "line": {"shape": "hv", "width": 2},
-            "marker": {"size": 9},
-            "hovertemplate": hover,
-        },
-    ]
+def _untuned(entrants: Sequence[Record]) -> tuple[float, float] | None:
+    """(cost, objective) of the proxy as the spec has it."""
     for one in entrants:
         own = one.get("cross-validated") if one.get("cross-validated") is not None else one.get("training")
         if one["proxy"] == UNTUNED and one.get("cost") and own is not None:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "panel": 0,
-                    "name": UNTUNED,
-                    "colour": 4,
-                    "x": [one["cost"]],
-                    "y": [own],
-                    "text": [UNTUNED],
-                    "marker": {"size": 12, "symbol": "star"},
-                    "hovertemplate": hover,
-                }
-            )
-    sentence = (
-        f"{_objective(run).capitalize()} of each trial above the multiply-adds it counts for scoring one architecture. "
-        "No trial is both better and cheaper than one on the front."
-    )
-    panels = [Axes(log_axis("multiply-adds an architecture", cost), axis(_objective(run)))]
-    return Figure("", sentence, sheet, panels, traces, legend=True, height=320)
-
-
-def _front(trials: Sequence[Told]) -> list[Told]:
-    kept: list[Told] = []
-    for trial in sorted(trials, key=lambda trial: (trial.cost, -trial.value)):
-        if not kept or trial.value > kept[-1].value:
-            kept.append(trial)
-    return kept
+            return float(one["cost"]), float(own)
+    return None
