@@ -9,7 +9,6 @@ from eproxyctl.contracts import Drawable, Space
 from eproxyctl.drawing.opening import opened
 from eproxyctl.drawing.svg import render
 from eproxyctl.errors import UsageError
-from eproxyctl.registry import Registry
 
 __all__ = ["Drawing", "draw", "drawing", "opened"]
 
@@ -59,8 +58,3 @@ def drawing(space: Space, key: object, *, heading: bool = True, resolution: int 
         )
     name = space.parse(key)
     return Drawing(render(space.diagram(name), f"{space.kind}: {name}", heading=heading, resolution=resolution))
-
-
-def known(registry: Registry) -> list[str]:
-    """The kinds of space that can be drawn."""
-    return [entry.kind for entry in registry.of("space") if issubclass(entry.cls, Drawable)]
