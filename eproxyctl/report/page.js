@@ -4,6 +4,7 @@
   const page = JSON.parse(document.getElementById("data").textContent);
   const ARRAYS = { f64: Float64Array, i32: Int32Array };
   const GAP_X = 66, GAP_Y = 66, MOST_LIVE_GL = 3, WRAP = 44;
+  const PAPER = 660; // pixels that A4 and letter paper have between their margins
   const BUTTONS = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];
   const decoded = new Map();
   const drawn = new Set();
@@ -162,7 +163,7 @@
 
   function draw(id) {
     const place = document.getElementById(id), figure = page.figures[id], c = colours();
-    const width = Math.max(place.clientWidth || 700, figure.least);
+    const width = printing ? PAPER : Math.max(place.clientWidth || 700, figure.least);
     const { layout, height } = grid(figure, width, c);
     const legend = figure.legend ? 34 : 0;
     Object.assign(layout, {

@@ -26,7 +26,8 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
     "--disable-sync --no-first-run --disable-dev-shm-usage --hide-scrollbars --enable-unsafe-swiftshader"
 )
-PHONE, DESKTOP = 390, 1280
+PHONE, DESKTOP, PAPER = 390, 1280, 660
+WIDTHS = "return [...document.querySelectorAll('.plot .main-svg')].map((svg) => svg.clientWidth)"
 MIDDLE = "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})"
 CENTRE = """
 const box = document.querySelector(arguments[0]).getBoundingClientRect();
@@ -154,6 +155,10 @@ def test_a_report_of_every_command_in_a_browser(tmp_path: Path) -> None:
         assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE
         assert min(drawn(browser).values()) > 0
         assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") != light
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        assert set(browser.execute_script(WIDTHS)) == {PAPER}
+        assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == light
+        browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
         printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})
         assert len(base64.b64decode(printed["data"])) > 50_000
         quiet(browser, path)
