@@ -2,7 +2,7 @@
 
 This module holds what a plugin or a notebook imports: the contracts, and nothing heavy; and by name, loaded when they
 are asked for, the verbs that the command line is made of: `score`, `tune`, `search`, `benchmark`, `compare`, `export`,
-`rank`, and `load`, which reads a finished run. A verb takes a spec's path, a mapping or a loaded spec, prints nothing,
+`rank`, `draw`, and `load`, which reads a finished run. A verb takes a spec's path, a mapping or a loaded spec, prints nothing,
 and raises EproxyError.
 """
 
@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from eproxyctl.contracts import (
     FULL,
+    Arrow,
     Batches,
     BySize,
     Choice,
     Composite,
     Costs,
     DataPath,
+    Diagram,
+    Drawable,
     Examples,
     Features,
     Fidelity,
     Known,
     Learner,
+    Level,
     Needs,
     Options,
+    Panel,
     Proxy,
     ProxyOptions,
     Readable,
@@ -40,6 +45,7 @@ from eproxyctl.contracts import (
     Trace,
     Trainable,
     Tunable,
+    Vertex,
     derive,
 )
 from eproxyctl.errors import DataError, EproxyError, InvalidArchitecture
@@ -47,6 +53,7 @@ from eproxyctl.registry import AnyProxy
 
 if TYPE_CHECKING:
     from eproxyctl.dps.run import tune
+    from eproxyctl.drawing import draw
     from eproxyctl.exporting.run import export
     from eproxyctl.reading import load
     from eproxyctl.scoring.compare import compare
@@ -60,6 +67,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FULL",
     "AnyProxy",
+    "Arrow",
     "Batches",
     "BySize",
     "Choice",
@@ -67,6 +75,8 @@ __all__ = [
     "Costs",
     "DataError",
     "DataPath",
+    "Diagram",
+    "Drawable",
     "EproxyError",
     "Examples",
     "Features",
@@ -74,8 +84,10 @@ __all__ = [
     "InvalidArchitecture",
     "Known",
     "Learner",
+    "Level",
     "Needs",
     "Options",
+    "Panel",
     "Proxy",
     "ProxyOptions",
     "Readable",
@@ -92,10 +104,12 @@ __all__ = [
     "Trace",
     "Trainable",
     "Tunable",
+    "Vertex",
     "__version__",
     "benchmark",
     "compare",
     "derive",
+    "draw",
     "export",
     "load",
     "rank",
@@ -107,6 +121,7 @@ __all__ = [
 _VERBS = {
     "benchmark": "eproxyctl.training.run",
     "compare": "eproxyctl.scoring.compare",
+    "draw": "eproxyctl.drawing",
     "export": "eproxyctl.exporting.run",
     "load": "eproxyctl.reading",
     "rank": "eproxyctl.scoring.models",

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from typing import Any
 
-from eproxyctl import FULL, Choice, Fidelity, InvalidArchitecture, Space
+from eproxyctl import FULL, Arrow, Choice, Diagram, Drawable, Fidelity, InvalidArchitecture, Level, Panel, Space, Vertex
 
 CHOICES: dict[str, tuple[int, ...]] = {"depth": (1, 2, 3, 4), "width": (8, 16, 32), "skip": (0, 1)}
 
 
-class PlainSpace(Space):
+class PlainSpace(Space, Drawable):
     """Plain: rows of 1 to 4 equal convolutions of 8, 16 or 32 channels, with skips or without: 24 keys, 21 networks."""
 
     kind = "plain"
@@ -53,6 +53,13 @@ class PlainSpace(Space):
 
     def size(self) -> int:
         return 24
+
+    def diagram(self, key: str) -> Diagram:
+        depth, width = (int(part) for part in self.parse(key).split("x"))
+        layers = [Vertex(str(layer), "conv 3×3", "convolution") for layer in range(1, depth + 1)]
+        row = (Vertex("in", "in", "input"), *layers, Vertex("out", "out", "output"))
+        arrows = tuple(Arrow(before.name, after.name) for before, after in pairwise(row))
+        return Diagram((Panel("network", row, arrows),), (Level(f"{depth} × conv", width),))
 
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True

@@ -13,10 +13,12 @@ from eproxyctl.cli import (
     compare,
     doctor,
     dps,
+    draw,
     export,
     init,
     listing,
     plugins,
+    report,
     runs,
     score,
     search,
@@ -58,6 +60,8 @@ app.command("dps")(dps.dps_command)
 app.command("compare")(compare.compare_command)
 app.command("search")(search.search_command)
 app.command("export")(export.export_command)
+app.command("draw")(draw.draw_command)
+app.command("report")(report.report_command)
 app.command("validate")(validate.validate)
 app.command("schema")(validate.schema)
 app.command("list")(listing.list_kinds)

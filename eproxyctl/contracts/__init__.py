@@ -7,6 +7,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
+from eproxyctl.contracts.drawable import Arrow, Diagram, Drawable, Level, Look, Panel, Vertex
 from eproxyctl.contracts.paths import DataPath
 from eproxyctl.contracts.proxy import (
     Composite,
@@ -36,20 +37,26 @@ if TYPE_CHECKING:
 __all__ = [
     "FULL",
     "Architectures",
+    "Arrow",
     "Batches",
     "BySize",
     "Choice",
     "Composite",
     "Costs",
     "DataPath",
+    "Diagram",
+    "Drawable",
     "Examples",
     "Features",
     "Fidelity",
     "Goal",
     "Known",
     "Learner",
+    "Level",
+    "Look",
     "Needs",
     "Options",
+    "Panel",
     "Provenance",
     "Proxy",
     "ProxyOptions",
@@ -68,5 +75,6 @@ __all__ = [
     "Trace",
     "Trainable",
     "Tunable",
+    "Vertex",
     "derive",
 ]

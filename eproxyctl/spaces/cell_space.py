@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.cells import cell_network
 from eproxyctl.spaces.cell_graph import cell_ways, network_ways, official, parametric, simplify
+from eproxyctl.spaces.cell_panel import panel
+from eproxyctl.spaces.diagrams import times
 from eproxyctl.spaces.genotype import (
     FEWEST_CELLS,
     MOST_DEPTH,
@@ -74,7 +76,7 @@ class CellOptions(SpaceOptions):
     )
 
 
-class CellSpace(Space, Sized):
+class CellSpace(Space, Sized, Drawable):
     """Two cells of nodes, each node the sum of two operations on earlier values."""
 
     ranks = (1, 2, 3)
@@ -203,6 +205,21 @@ class CellSpace(Space, Sized):
             live = [operation for operation in self.operations if operation != "none"]
             traits.update({f"count.{name}_{operation}": float(counts[operation]) for operation in live})
         return traits
+
+    def diagram(self, key: str) -> Diagram:
+        genotype = self._genotype(key)
+        imagenet = self.options.stem == "imagenet"
+        stem = 8 if imagenet else 1
+        levels = [Level("stem", genotype.width if imagenet else 3 * genotype.width, stem)]
+        first, second = genotype.depth // 3, 2 * genotype.depth // 3
+        for k, cells in enumerate((first, second - first - 1, genotype.depth - second - 1)):
+            channels = genotype.width * 2**k
+            if k:
+                levels.append(Level("reduction", channels * len(genotype.reduce.concat), stem * 2**k))
+            if cells:
+                levels.append(Level(times(cells, "normal"), channels * len(genotype.normal.concat), stem * 2**k))
+        panels = (panel(genotype.normal, "normal cell"), panel(genotype.reduce, "reduction cell"))
+        return Diagram(panels, tuple(levels))
 
     def size(self) -> int:
         return math.prod(len(options) for options in self._parameters.values())

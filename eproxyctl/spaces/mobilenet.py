@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import (
+    FULL,
+    Choice,
+    Diagram,
+    Drawable,
+    Fidelity,
+    Level,
+    Look,
+    Panel,
+    Sized,
+    Space,
+    SpaceOptions,
+)
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.mobilenet import Stage, mobilenet
+from eproxyctl.spaces.diagrams import places, residual_block, times
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -32,7 +45,7 @@ Setting = tuple[int, int, int, int]
 Six = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 
-class MobileNetSpace(Space, Sized):
+class MobileNetSpace(Space, Sized, Drawable):
     """MobileNet: six stages of inverted residual blocks, 48 choices in each: 48⁶ = 12,230,590,464 architectures.
 
     A key names, for each stage, expansion (3, 6), kernel (3, 5, 7), depth (1 to 4 blocks) and squeeze-excite (0, 1):
@@ -112,6 +125,19 @@ class MobileNetSpace(Space, Sized):
         traits["mean_width"] = sum(d * c for d, c in zip(depths, self.options.channels, strict=True)) / sum(depths)
         return traits
 
+    def diagram(self, key: str) -> Diagram:
+        settings, width = _settings(key), self.options.width
+        shrink: int = self.options.stem_stride
+        levels = [Level("stem", scaled(STEM, width), shrink), Level("block", scaled(FIRST, width), shrink)]
+        for (_, _, depth, _), channels, stride in zip(settings, self.options.channels, STRIDES, strict=True):
+            shrink *= stride
+            levels.append(Level(times(depth, "block"), scaled(channels, width), shrink))
+        levels.append(Level("1×1", scaled(HEAD, max(1.0, width)), shrink))
+        alike: dict[tuple[int, int, int], list[int]] = {}
+        for stage, (expansion, kernel, _, squeeze) in enumerate(settings, start=1):
+            alike.setdefault((expansion, kernel, squeeze), []).append(stage)
+        return Diagram(tuple(_panel(*what, stages) for what, stages in alike.items()), tuple(levels))
+
     def size(self) -> int:
         return 48**6
 
@@ -159,6 +185,15 @@ def scaled(channels: int, share: float) -> int:
     wanted = channels * share
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * wanted else rounded + 8
+
+
+def _panel(expansion: int, kernel: int, squeeze: int, stages: list[int]) -> Panel:
+    row: list[tuple[str, Look]] = [(f"conv 1×1, {expansion}-fold", "convolution")]
+    row.append((f"depthwise {kernel}×{kernel}", "separable"))
+    row += [("squeeze, excite", "activation")] * squeeze
+    row.append(("conv 1×1", "convolution"))
+    note = "the input is added where the shape stays the same" if 1 in stages else ""
+    return residual_block(f"block of {places(stages, 'stage')}", row, "", note)
 
 
 def _settings(key: str) -> list[Setting]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions, Vertex
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.nasbench101 import nasbench101
+from eproxyctl.spaces.diagrams import operation_vertex, settled, times
 from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
@@ -36,7 +37,7 @@ PAIRS = tuple(itertools.combinations(range(VERTICES), 2))
 VERTEX = re.compile(r"(\w\w)~([0-9]+)")
 
 
-class NasBench101Space(Space, Sized):
+class NasBench101Space(Space, Sized, Drawable):
     """NAS-Bench-101: 423,624 cells, each a graph of at most seven vertices and nine edges.
 
     A vertex is a 3×3 convolution, a 1×1 convolution or a 3×3 max-pooling of the sum of what feeds it; the output
@@ -116,6 +117,20 @@ class NasBench101Space(Space, Sized):
             "paths.pooling": ways(graph, ["maxpool3x3"]).walk,
             **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
         }
+
+    def diagram(self, key: str) -> Diagram:
+        """A key holds live vertices only."""
+        graph, options = _graph(key), self.options
+        last = len(graph.sources)
+        vertices = [Vertex("0", "in", "input")]
+        vertices += [operation_vertex(str(v), kind) for v, kind in enumerate(graph.operations, start=1)]
+        vertices.append(Vertex(str(last), "out", "output", detail="what feeds it, joined"))
+        arrows = [(str(a), str(b)) for b, row in enumerate(graph.sources, start=1) for a in row]
+        note = "arrows from the input are 1×1 convolutions"
+        cell = settled("cell", vertices, arrows, sources=["0"], outputs=[str(last)], note=note)
+        stacks = [(2**stack, times(options.cells, "cell")) for stack in range(options.stacks)]
+        levels = [Level(cells, shrink * options.channels, shrink) for shrink, cells in stacks]
+        return Diagram((cell,), (Level("stem", options.channels), *levels))
 
     def size(self) -> int:
         """Canonical cells, as the benchmark counts them."""

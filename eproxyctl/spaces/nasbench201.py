@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.nasbench201 import nasbench201
-from eproxyctl.spaces.node_cells import EDGES, Cell, describe, live_traits, official, simplify
+from eproxyctl.spaces.diagrams import times
+from eproxyctl.spaces.node_cells import EDGES, Cell, describe, live_traits, official, panel, simplify
 from eproxyctl.spaces.notation import checked
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 TERM = re.compile(r"(\w+)~(\d)")
 
 
-class NasBench201Space(Space, Sized):
+class NasBench201Space(Space, Sized, Drawable):
     """NAS-Bench-201: 15,625 cells of four nodes, an operation on each of the six edges between them.
 
     A network is a stem, three stages of equal cells at C, 2C and 4C channels with a residual block between them, and a
@@ -87,6 +88,13 @@ class NasBench201Space(Space, Sized):
 
     def traits(self, key: str) -> dict[str, float]:
         return live_traits(_cell(key), OPERATIONS)
+
+    def diagram(self, key: str) -> Diagram:
+        channels, cells = self.options.channels, times(self.options.cells, "cell")
+        levels = [Level("stem", channels), Level(cells, channels)]
+        for shrink in (2, 4):
+            levels += [Level("residual", shrink * channels, shrink), Level(cells, shrink * channels, shrink)]
+        return Diagram((panel(_cell(key), "cell"),), tuple(levels))
 
     def size(self) -> int:
         return int(len(OPERATIONS) ** len(EDGES))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions, Vertex
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.counting.nasbench_mr import nasbench_mr
+from eproxyctl.spaces.diagrams import settled, times
 from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Architecture:
         return "-".join("_".join(map(str, group)) for group in (*groups, (self.last,)))
 
 
-class NasBenchMrSpace(Space, Sized):
+class NasBenchMrSpace(Space, Sized, Drawable):
     """NAS-Bench-MR: 10²⁴ multi-resolution networks of 27 choices, 2,507 of them trained on nine tasks.
 
     A network is a stem and four stages. Stage s has s parallel branches, each at half the resolution of the one before,
@@ -128,6 +129,27 @@ class NasBenchMrSpace(Space, Sized):
         deepest = sum(stage.modules * max(stage.blocks) for stage in architecture.stages)
         return traits | {"modules": float(modules), "depth": 2.0 * deepest + modules + 3}
 
+    def diagram(self, key: str) -> Diagram:
+        architecture, shrink = _architecture(key), self.options.stem_stride
+        vertices, arrows = [Vertex("in", "stem", "input", detail=f"{architecture.stem[-1]} channels")], []
+        levels = [Level("stem", architecture.stem[-1], shrink)]
+        for s, stage in enumerate(architecture.stages, start=1):
+            for b, (blocks, width) in enumerate(zip(stage.blocks, stage.widths, strict=True)):
+                label = times(stage.modules, f"{blocks} block{'s' if blocks > 1 else ''}, {width}")
+                detail = (
+                    f"stage {s}, 1/{shrink * 2**b} of the side: {times(stage.modules, f'{blocks} residual blocks')}"
+                )
+                vertices.append(Vertex(f"{s}.{b}", label, "convolution", detail=f"{detail}, {width} channels"))
+                arrows += [(f"{s - 1}.{c}" if s > 1 else "in", f"{s}.{b}") for c in _fused(s, b)]
+            levels.append(Level(f"stage {s}", sum(stage.widths), shrink))
+        last = len(STAGES)
+        vertices.append(Vertex("out", "join, 1×1", "output", detail=f"{architecture.last} channels"))
+        arrows += [(f"{last}.{b}", "out") for b in range(last)]
+        levels.append(Level("join, 1×1", architecture.last, shrink * 2**self.options.join))
+        note = "modules × residual blocks, channels; a branch has half the resolution of the one above it"
+        network = settled("branches of the four stages", vertices, arrows, sources=["in"], outputs=["out"], note=note)
+        return Diagram((network,), tuple(levels))
+
     def size(self) -> int:
         size = 1
         for options in self.parameters().values():
@@ -172,6 +194,12 @@ def _modules(stage: Stage, fidelity: Fidelity) -> Iterator[tuple[list[int], list
             [fidelity.scale(blocks, share) for blocks in stage.blocks],
             [fidelity.scale(width, fidelity.width) for width in stage.widths],
         )
+
+
+def _fused(stage: int, branch: int) -> list[int]:
+    """Branches of the stage before that flow into a branch of a stage."""
+    before = max(1, stage - 1)
+    return [c for c in range(before) if abs(c - branch) <= 1]
 
 
 @lru_cache(maxsize=4_096)

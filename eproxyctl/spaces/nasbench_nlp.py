@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import (
+    FULL,
+    Choice,
+    Diagram,
+    Drawable,
+    Fidelity,
+    Level,
+    Look,
+    Sized,
+    Space,
+    SpaceOptions,
+    Vertex,
+)
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.counting.nasbench_nlp import nasbench_nlp
+from eproxyctl.spaces.diagrams import settled, times
 from eproxyctl.spaces.recipe import (
     MAX_NODES,
     OPERATIONS,
@@ -21,6 +34,7 @@ from eproxyctl.spaces.recipe import (
     from_key,
     from_mapping,
     live,
+    needed,
     reached,
     source_name,
     to_key,
@@ -36,9 +50,11 @@ LINEAR = {"lin_x_a": (True, 1), "lin_x_a_b": (True, 2), "lin_a_b": (False, 2), "
 SLOT = LINEAR | {"blend": (False, 3), "tanh": (False, 1), "sigm": (False, 1), "leaky": (False, 1)}
 SLOT |= {"sum": (False, 2), "prod": (False, 2)}
 STATES = 3
+LOOKS: dict[str, Look] = {"lin": "linear", "sum": "arithmetic", "prod": "arithmetic", "blend": "arithmetic"}
+"""Of the operations that are no activations."""
 
 
-class NasBenchNlpSpace(Space, Sized):
+class NasBenchNlpSpace(Space, Sized, Drawable):
     """NAS-Bench-NLP: recurrent cells given as recipes; the benchmark trained 14,322 as language models on PTB.
 
     A cell computes new states from the input x and the previous states h0, h1, h2; h0 is its output. Nodes are lin (a
@@ -174,6 +190,30 @@ class NasBenchNlpSpace(Space, Sized):
             **_paths(alive),
             **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
         }
+
+    def diagram(self, key: str) -> Diagram:
+        recipe, options = from_key(key), self.options
+        living = needed(recipe)
+        names = ["x", *(f"h{k}" for k in range(len(recipe.states)))]
+        vertices = [
+            Vertex(name, name, "input", detail="the input" if name == "x" else "the state before") for name in names
+        ]
+        arrows = []
+        for i, (operation, inputs) in enumerate(recipe.nodes):
+            name = source_name(i)
+            vertices.append(Vertex(name, operation, LOOKS.get(operation, "activation"), detail=f"node {name}"))
+            arrows += [(source_name(source), name) for source in inputs]
+        for k, node in enumerate(recipe.states):
+            vertices.append(
+                Vertex(f"new {k}", f"new h{k}", "output", detail="the output" if k == 0 else "the next state")
+            )
+            arrows.append((source_name(node), f"new {k}"))
+        outputs = [f"new {k}" for k in range(len(recipe.states)) if -2 - k in living]
+        cell = settled("cell", vertices, arrows, sources=names, outputs=outputs)
+        levels = [Level("embedding", options.embedding, None)]
+        if options.layers > 1:
+            levels.append(Level(times(options.layers - 1, "layer"), options.width, None))
+        return Diagram((cell,), (*levels, Level("layer", options.embedding, None)))
 
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True

@@ -11,9 +11,22 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from pydantic import Field
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import (
+    FULL,
+    Choice,
+    Diagram,
+    Drawable,
+    Fidelity,
+    Level,
+    Look,
+    Panel,
+    Sized,
+    Space,
+    SpaceOptions,
+)
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.residual import StageShape, residual
+from eproxyctl.spaces.diagrams import places, residual_block, times
 from eproxyctl.spaces.residual import STAGES, STRIDES, Kind, Residual, Stage, from_key, from_record, integer, real
 from eproxyctl.spaces.traits import shared, step
 
@@ -57,7 +70,7 @@ FamilyName = Literal[
 """The names of the published files, without `.json`."""
 
 
-class NdsResidualSpace(Space, Sized):
+class NdsResidualSpace(Space, Sized, Drawable):
     """NDS residual networks: Vanilla, ResNet, ResNeXt-A and ResNeXt-B: a stem and three stages of equal blocks.
 
     Each stage has a number of blocks and a width; in ResNeXt a bottleneck multiplier and a number of groups too.
@@ -175,6 +188,15 @@ class NdsResidualSpace(Space, Sized):
         sizes = {"stem_width": float(network.stem_width), "depth": float(blocks), "width": width}
         return sizes | ways.traits("paths") | stages
 
+    def diagram(self, key: str) -> Diagram:
+        network = self._network(key)
+        shrink = 1 if self.options.stem == "cifar" else network.stem_stride or 8
+        levels = [Level("stem", network.stem_width, shrink)]
+        for stage in network.stages:
+            shrink *= stage.stride
+            levels.append(Level(times(stage.blocks, "block"), stage.width, shrink))
+        return Diagram(_panels(network), tuple(levels))
+
     def size(self) -> int:
         return math.prod(len(values) for values in self.parameters().values())
 
@@ -220,6 +242,25 @@ class NdsResidualSpace(Space, Sized):
                 hint=f"set `family` to the file's name: {', '.join(get_args(FamilyName))}",
             )
         return network
+
+
+def _panels(network: Residual) -> tuple[Panel, ...]:
+    """Each kind of block once, with the stages it is in."""
+    alike: dict[tuple[float, int], list[int]] = {}
+    for i, stage in enumerate(network.stages, start=1):
+        alike.setdefault((stage.ratio, stage.groups), []).append(i)
+    shortcut = None if network.kind == "plain" else ""
+    note = "" if shortcut is None else "where the shape changes, a 1×1 convolution is in the shortcut"
+    panels: list[Panel] = []
+    for (ratio, groups), stages in alike.items():
+        middle = f"conv 3×3, {groups} groups" if groups > 1 else "conv 3×3"
+        row: list[tuple[str, Look]] = [("conv 3×3", "convolution")] * 2
+        if network.kind == "bottleneck":
+            neck = "1×1" if ratio == 1 else f"1×1 to {ratio:g} of the width"
+            row = [(f"conv {neck}", "convolution"), (middle, "convolution"), ("conv 1×1", "convolution")]
+        title = f"block of {places(stages, 'stage')}"
+        panels.append(residual_block(title, row, shortcut, note if not panels else ""))
+    return tuple(panels)
 
 
 def _get(choices: Mapping[str, Choice], name: str) -> Choice:

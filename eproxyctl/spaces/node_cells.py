@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from eproxyctl.contracts import Panel, Vertex
+from eproxyctl.spaces.diagrams import operation_vertex, settled
 from eproxyctl.spaces.traits import through
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -51,6 +53,17 @@ def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
         "paths.pooling": pooled.walk,
         **{f"count.{operation}": float(counts[operation]) for operation in operations if operation != "none"},
     }
+
+
+def panel(cell: Cell, title: str, note: str = "") -> Panel:
+    """The cell as it is drawn, every edge with its operation."""
+    vertices, arrows = [Vertex("0", "in", "input")], []
+    vertices += [Vertex(str(node), "+", "value", detail=f"node {node}, a sum") for node in (1, 2)]
+    vertices.append(Vertex("3", "out", "output", detail="node 3, a sum"))
+    for (a, b), name in zip(EDGES, cell, strict=True):
+        vertices.append(operation_vertex(f"{a}-{b}", name))
+        arrows += [(str(a), f"{a}-{b}"), (f"{a}-{b}", str(b))]
+    return settled(title, vertices, arrows, sources=["0"], outputs=["3"], note=note)
 
 
 def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:

@@ -135,8 +135,8 @@ def _checked(nodes: Sequence[Node], states: tuple[int, ...]) -> Recipe:
     return ordered(nodes, states)
 
 
-def reached(recipe: Recipe) -> Recipe:
-    """Without the nodes and states that the output, state 0, never depends on."""
+def needed(recipe: Recipe) -> set[int]:
+    """The nodes and states that the output, state 0, depends on now or later; states as -2 - k."""
     found: set[int] = set()
     pending = [recipe.states[0], -2]
     while pending:
@@ -144,6 +144,12 @@ def reached(recipe: Recipe) -> Recipe:
         if source not in found and source != X:
             found.add(source)
             pending += recipe.nodes[source][1] if source >= 0 else [recipe.states[-2 - source]]
+    return found
+
+
+def reached(recipe: Recipe) -> Recipe:
+    """Without the nodes and states that the output, state 0, never depends on."""
+    found = needed(recipe)
     states = [k for k in range(len(recipe.states)) if -2 - k in found]
     nodes = [i for i in range(len(recipe.nodes)) if i in found]
     renamed = {X: X} | {-2 - k: -2 - i for i, k in enumerate(states)} | {node: i for i, node in enumerate(nodes)}

@@ -11,10 +11,23 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from eproxyctl.contracts import FULL, Choice, Fidelity, Sized, Space, SpaceOptions
+from eproxyctl.contracts import (
+    FULL,
+    Choice,
+    Diagram,
+    Drawable,
+    Fidelity,
+    Level,
+    Look,
+    Panel,
+    Sized,
+    Space,
+    SpaceOptions,
+)
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.counting.transnasbench101 import Cells, Module, transnasbench101
-from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, live_traits, official, simplify
+from eproxyctl.spaces.diagrams import residual_block
+from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, live_traits, official, panel, simplify
 from eproxyctl.spaces.notation import checked, integers, literal, shown
 
 if TYPE_CHECKING:
@@ -51,7 +64,7 @@ class Architecture:
         return f"64-{self.modules}-{digits[0]}_{digits[1:3]}_{digits[3:]}"
 
 
-class TransNasBench101Space(Space, Sized):
+class TransNasBench101Space(Space, Sized, Drawable):
     """TransNAS-Bench-101: 4,096 cells in one row of modules (micro), or 3,256 rows of modules (macro).
 
     A network is a stem, four to six modules of two equal blocks each, and a linear classifier. A module may double the
@@ -131,6 +144,19 @@ class TransNasBench101Space(Space, Sized):
         if architecture.cell is None:
             return _macro_traits(architecture.modules)
         return live_traits(architecture.cell, OPERATIONS)
+
+    def diagram(self, key: str) -> Diagram:
+        architecture = self._read(key)
+        channels, halvings = self.options.channels, 0
+        shrink: int = self.options.stem_stride
+        what = "block" if architecture.cell is None else "cell"
+        levels = [Level("stem", channels, shrink)]
+        for digit in map(int, architecture.modules):
+            channels *= 2 if digit % 2 == 0 else 1
+            if digit > 2 and (self.options.halvings is None or halvings < self.options.halvings):
+                shrink, halvings = 2 * shrink, halvings + 1
+            levels.append(Level(f"2 × {what}", channels, shrink))
+        return Diagram(_panels(architecture.cell), tuple(levels))
 
     def size(self) -> int:
         return 4_096 if self.options.level == "micro" else 3_256
@@ -220,6 +246,18 @@ def _macro_traits(modules: str) -> dict[str, float]:
         "mean_width": sum(2.0 ** sum(widen[:m]) for m in range(1, len(modules) + 1)) / len(modules),
         "mean_resolution": sum(0.5 ** sum(halve[:m]) for m in range(1, len(modules) + 1)) / len(modules),
     }
+
+
+def _panels(cell: Cell | None) -> tuple[Panel, ...]:
+    """The cell, and where a skip from the input makes it another, the one that changes shapes; or the two blocks."""
+    if cell is None:
+        row: list[tuple[str, Look]] = [("conv 3×3", "convolution")] * 2
+        return residual_block("block", row, ""), residual_block(
+            "first block of a module that changes shapes", row, "1×1"
+        )
+    where = "first cell of a module that changes shapes"
+    cells = {_reducing(cell): where, cell: "cell"}
+    return tuple(panel(each, title) for each, title in reversed(cells.items()))
 
 
 def _reducing(cell: Cell) -> Cell:
