@@ -2,8 +2,8 @@
 
 This module holds what a plugin or a notebook imports: the contracts, and nothing heavy; and by name, loaded when they
 are asked for, the verbs that the command line is made of: `score`, `tune`, `search`, `benchmark`, `compare`, `export`,
-`rank`, `draw`, and `load`, which reads a finished run. A verb takes a spec's path, a mapping or a loaded spec, prints nothing,
-and raises EproxyError.
+`rank`, `draw`, and `load`, which reads a finished run. A verb takes a spec's path, a mapping or a loaded spec, prints
+nothing, and raises EproxyError.
 """
 
 import importlib
