@@ -7,6 +7,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
+from eproxyctl.contracts.block import Block, BlockOptions, BlockSize, Spot
 from eproxyctl.contracts.proxy import (
     Costs,
     Features,
@@ -30,6 +31,9 @@ __all__ = [
     "FULL",
     "Architectures",
     "Batches",
+    "Block",
+    "BlockOptions",
+    "BlockSize",
     "Choice",
     "Costs",
     "Examples",
@@ -48,6 +52,7 @@ __all__ = [
     "Seed",
     "Space",
     "SpaceOptions",
+    "Spot",
     "TableOptions",
     "Task",
     "TaskOptions",
