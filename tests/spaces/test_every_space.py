@@ -44,7 +44,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
                 "depth": {"choose": [1, 2, 3]},
                 "each": "block",
             },
-            {"block": "bottleneck", "channels": {"use": "wide", "times": 2}, "stride": 2, "ratio": {"choose": [0.5, 1]}},
+            {
+                "block": "bottleneck",
+                "channels": {"use": "wide", "times": 2},
+                "stride": 2,
+                "ratio": {"choose": [0.5, 1]},
+            },
             {"block": "mbconv", "depth": {"choose": [0, 2]}, "kernel": {"choose": [3, 5]}, "squeeze": True},
         ],
     },

@@ -1,6 +1,6 @@
 """Blocks of convolutions between maps [B, C, *spatial].
 
-Source: He et al., CVPR 2016 (basic, bottleneck); Xie et al., ResNeXt, CVPR 2017; Sandler et al., MobileNetV2, CVPR 2018;
+Source: He et al., CVPR 2016 (basic, bottleneck); Xie et al., ResNeXt, CVPR 2017; Sandler et al., MobileNetV2, 2018;
 Tan and Le, EfficientNet, ICML 2019, and EfficientNetV2, ICML 2021 (fused); Liu et al., ConvNeXt, CVPR 2022.
 """
 
@@ -76,7 +76,9 @@ class Summed(nn.Module):
 class ResidualUnit(Summed):
     """Convolutions, to which the input is added, projected where its shape differs; then the activation."""
 
-    def __init__(self, style: Style, rank: int, layers: list[nn.Module], inputs: int, outputs: int, stride: int) -> None:
+    def __init__(
+        self, style: Style, rank: int, layers: list[nn.Module], inputs: int, outputs: int, stride: int
+    ) -> None:
         same = inputs == outputs and stride == 1
         around = None if same else nn.Sequential(*unit(style, rank, inputs, outputs, 1, stride=stride, active=False))
         super().__init__(nn.Sequential(*layers), around, activated(style.activation), residual=True)

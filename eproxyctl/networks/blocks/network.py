@@ -51,10 +51,7 @@ class PooledHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.before(x)
-        if self.maps:
-            x = x.flatten(2).mean(2)
-        else:
-            x = x[:, 0] if self.token else x.mean(1)
+        x = x.flatten(2).mean(2) if self.maps else x[:, 0] if self.token else x.mean(1)
         logits: Tensor = self.linear(self.after(x))
         return logits
 

@@ -8,8 +8,16 @@ from pydantic import Field, PositiveInt
 
 from eproxyctl.contracts import Block, BlockSize, Spot
 from eproxyctl.spaces.blocks.convolutional import OddKernel, divided
-from eproxyctl.spaces.blocks.costs import NOTHING, ActivationName, NormalisationName, StyledOptions, convolved, normed
-from eproxyctl.spaces.blocks.costs import total, unit_size
+from eproxyctl.spaces.blocks.costs import (
+    NOTHING,
+    ActivationName,
+    NormalisationName,
+    StyledOptions,
+    convolved,
+    normed,
+    total,
+    unit_size,
+)
 
 if TYPE_CHECKING:
     from torch import nn

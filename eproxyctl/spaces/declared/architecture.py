@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from eproxyctl.contracts import FULL, Block, Fidelity, Spot
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.spaces.declared.codec import Codec, Part, Written
+from eproxyctl.spaces.declared.codec import Codec, Written
 from eproxyctl.spaces.declared.genes import text_of
 from eproxyctl.spaces.declared.options import DeclaredOptions
 from eproxyctl.spaces.declared.sections import HeadOptions, Section
 from eproxyctl.spaces.declared.values import Drawn
 from eproxyctl.spaces.mobilenet import scaled
+
+MOST_FITTING = 65_536
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Made:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageOf:
     """A stage of one architecture: channels (None: as before), stride of the first block, blocks."""
 
@@ -70,6 +72,7 @@ class Architectures:
         self._sections = [Section({}, {}, {}), *(section for _, _, section in options.sections())]
         self._stems = len(options.stems)
         self._stages: dict[tuple[int, str, str, tuple[str, ...]], StageOf] = {}
+        self._fitting: set[tuple[StageOf, int]] = set()
         self._made: dict[tuple[int, str, str, str], Made] = {}
 
     def stages(self, written: Written) -> list[StageOf]:
@@ -116,6 +119,20 @@ class Architectures:
         section, values = self._sections[-1], written.values[-1]
         given = {name: field_value(section, name, values) for name in section.fields}
         return HeadOptions.model_validate({name: value for name, value in given.items() if value is not None})
+
+    def check(self, stages: list[StageOf], shape: tuple[int, ...]) -> None:
+        """Raises InvalidArchitecture where a block does not fit; what fitted behind as many channels fits again."""
+        channels = shape[0]
+        for stage in stages:
+            if (stage, channels) not in self._fitting:
+                if len(self._fitting) > MOST_FITTING:
+                    self._fitting.clear()
+                at = Spot(channels, channels, 1, tuple(shape[1:]))
+                for made, spot in dict.fromkeys(_placed(stage, at, FULL, 1.0)):
+                    made.block.check(spot)
+                self._fitting.add((stage, channels))
+            if stage.blocks and stage.channels is not None:
+                channels = stage.channels
 
     def walk(
         self, stages: list[StageOf], shape: tuple[int, ...], fidelity: Fidelity = FULL, *, check: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eproxyctl.contracts import Choice
@@ -13,6 +14,7 @@ from eproxyctl.spaces.declared.sections import Section, StageOptions
 from eproxyctl.spaces.declared.values import Drawn, Faults, Loc, Value
 
 ONLY = "only"
+MOST_READ, MOST_STAGES = 4_096, 65_536
 """The key where nothing is chosen."""
 
 
@@ -78,6 +80,16 @@ class Codec:
         self.parts += [_part(name, section, short, shared) for name, section in sections]
         self._written = [part for part in self.parts if part.written]
         self._parameters = dict(self._list())
+        self._names = [
+            (
+                [part.field(gene.field) for gene in part.own.genes],
+                [_names(part, block + 1) for block in range(part.most)],
+            )
+            for part in self._written
+        ]
+        self.read = lru_cache(maxsize=MOST_READ)(self._read)
+        """A key taken apart. Raises InvalidArchitecture where it is none."""
+        self._stages: dict[tuple[int, str, str], tuple[str, Mapping[str, Any], tuple[str, ...]]] = {}
 
     def _list(self) -> Iterator[tuple[str, tuple[Choice, ...]]]:
         for part in self.parts:
@@ -94,7 +106,7 @@ class Codec:
     def draw(self, random: Any) -> str:
         """A key whose choices are drawn with equal chances."""
         shared: Mapping[str, Any] = {}
-        texts = []
+        texts: list[str] = []
         for part in self._written:
             text = part.own.draw(random, shared) if part.own.genes else ""
             if not part.name:
@@ -111,16 +123,16 @@ class Codec:
     def write(self, choices: Mapping[str, Choice]) -> str:
         """Choices → key. Raises InvalidArchitecture where one that is made is missing, or no value of its choice."""
         shared: Mapping[str, Any] = {}
-        texts = []
-        for part in self._written:
+        texts: list[str] = []
+        for part, (names, blocks_of) in zip(self._written, self._names, strict=True):
             try:
-                given = {gene.field: choices.get(part.field(gene.field)) for gene in part.own.genes}
-                text = part.own.write(given, shared) if given else ""
+                text = self._own(part.own, names, choices, shared) if names else ""
                 values = part.own.read(text, shared, texts[0] if shared else "") if text else shared
                 if not part.name:
                     shared = values
                 if part.block:
-                    blocks = [self._block(part, part.block, choices, i, values) for i in range(1, part.blocks(values) + 1)]
+                    term, count = part.block, part.blocks(values)
+                    blocks = [self._own(term, names, choices, values) for names in blocks_of[:count]]
                     text = ":".join([text] * bool(text) + blocks) or EMPTY
             except InvalidArchitecture as error:
                 what = f"{part.name}: {error.message}" if part.name else error.message
@@ -133,13 +145,14 @@ class Codec:
         unknown = next((name for name in choices if name not in self._parameters), None)
         return "" if unknown is None else f"no choice is called '{unknown}'; " + did_you_mean(unknown, self._parameters)
 
-    def _block(
-        self, part: Part, term: Term, choices: Mapping[str, Choice], block: int, outer: Mapping[str, Any]
-    ) -> str:
-        start = f"{part.name}.block{block}."
-        return term.write({gene.field: choices.get(start + gene.field) for gene in term.genes}, outer)
+    def _own(self, term: Term, names: Sequence[str], choices: Mapping[str, Choice], outer: Mapping[str, Any]) -> str:
+        quick = term.quick(choices, names) if term.simple else ""
+        if quick:
+            return quick
+        given = {gene.field: choices.get(name) for gene, name in zip(term.genes, names, strict=True)}
+        return term.write(given, outer)
 
-    def read(self, key: str) -> Written:
+    def _read(self, key: str) -> Written:
         """A key taken apart. Raises InvalidArchitecture where it is none."""
         texts = [] if key == ONLY else key.split("-")
         if len(texts) != len(self._written):
@@ -151,19 +164,39 @@ class Codec:
         token = ""
         for part in self.parts:
             text = next(left) if part.written else ""
-            own, blocks = text, ()
-            if part.block:
-                pieces = [] if text == EMPTY and not part.own.genes and part.most == 0 else text.split(":")
-                own = pieces.pop(0) if part.own.genes else ""
-                blocks = tuple(pieces)
-            values = part.own.read(own or EMPTY, shared, token)
+            slot = (len(found[0]), token, text)
+            taken = self._stages.get(slot)
+            if taken is None:
+                if len(self._stages) > MOST_STAGES:
+                    self._stages.clear()
+                taken = self._stages[slot] = self._take(part, text, shared, token)
+            own, values, blocks = taken
             if not part.name:
                 shared, token = values, own
-            if part.block and len(blocks) != part.blocks(values):
-                raise InvalidArchitecture(f"{part.name}: {part.blocks(values)} blocks are expected in '{text}'")
             for target, item in zip(found, (own, values, blocks), strict=True):
                 target.append(item)  # type: ignore[attr-defined]
         return Written(tuple(found[0]), tuple(found[1]), tuple(found[2]))
+
+    def _take(
+        self, part: Part, text: str, shared: Mapping[str, Any], token: str
+    ) -> tuple[str, Mapping[str, Any], tuple[str, ...]]:
+        """A part's text taken apart."""
+        own: str = text
+        blocks: tuple[str, ...] = ()
+        if part.block:
+            nothing = text == EMPTY and not part.own.genes
+            pieces = (
+                [] if nothing and part.blocks(shared if isinstance(part.depth, Drawn) else {}) == 0 else text.split(":")
+            )
+            own = pieces.pop(0) if part.own.genes else ""
+            blocks = tuple(pieces)
+        values = part.own.read(own or EMPTY, shared, token)
+        if part.block and len(blocks) != part.blocks(values):
+            raise InvalidArchitecture(f"{part.name}: {part.blocks(values)} blocks are expected in '{text}'")
+        for block in blocks:
+            if part.block:
+                part.block.read(block, values, f"{token}|{own}")
+        return own, values, blocks
 
     def choices(self, key: str) -> dict[str, Choice]:
         """Key → choices; those that are not made have their first value."""
@@ -194,6 +227,11 @@ class Codec:
             else:
                 total *= own * block ** (part.most if part.block else 0)
         return total
+
+
+def _names(part: Part, block: int) -> list[str]:
+    """The parameters of a block."""
+    return [part.field(gene.field, block) for gene in part.block.genes] if part.block else []
 
 
 def _outer(written: Written, text: str) -> str:

@@ -1,12 +1,14 @@
 """The choices of a declared space, and how each is written in a key.
 
 A key has a term for the shared choices, for each part of the stem, each stage and the head, joined by `-`; a term
-without choices is left out. A stage drawn block by block writes a term for each block behind `:`. A choice is written as
-the shortest beginning of its name that no other name of the space has, then its value: `d2:e6k3:e4k5`.
+without choices is left out. A stage drawn block by block writes a term for each block behind `:`. A choice is the
+shortest beginning of its name that no other name of the space has, then its value: `d2:e6k3:e4k5`.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from eproxyctl.errors import InvalidArchitecture
 
 NUMBER, NAME = re.compile(r"[0-9.]+"), re.compile(r"[A-Za-z0-9_]+")
 EMPTY = "_"
+MOST_TEXTS = 4_096
 Values = Mapping[str, Any]
 
 
@@ -90,11 +93,25 @@ class Term:
         self._words = [isinstance(gene.values[-1], str) for gene in self.genes]
         self.tokens = [self._tokens(i) for i in range(len(self.genes))]
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._written = [
+            dict(zip(gene.values, tokens, strict=True)) for gene, tokens in zip(genes, self.tokens, strict=True)
+        ]
+        self._every: list[str] = []
+        if self.simple and math.prod(map(len, self.tokens)) <= MOST_TEXTS:
+            self._every = ["".join(tokens) or EMPTY for tokens in itertools.product(*self.tokens)]
 
     def _tokens(self, i: int) -> list[str]:
         """What each value of a choice adds to a key, where all choices are made."""
         end = "~" if self._words[i] and i < len(self.genes) - 1 else ""
         return [self.genes[i].short + text + (end if isinstance(v, str) else "") for v, text in self.texts[i].items()]
+
+    def quick(self, choices: Values, names: Sequence[str]) -> str:
+        """As `write`, of a simple term whose choices have these names; empty where one is no value of its choice."""
+        try:
+            texts = [written[choices[name]] for written, name in zip(self._written, names, strict=True)]
+        except (KeyError, TypeError):
+            return ""
+        return "".join(texts) or EMPTY
 
     def write(self, values: Values, outer: Values) -> str:
         """The text of values, checked. Raises InvalidArchitecture where one is no value of its choice."""
@@ -157,6 +174,8 @@ class Term:
 
     def draw(self, random: Any, outer: Values) -> str:
         """The text of values drawn with equal chances; `random` gives numbers in [0, 1)."""
+        if self._every:
+            return self._every[int(random() * len(self._every))]
         if self.simple:
             return "".join([tokens[int(random() * len(tokens))] for tokens in self.tokens]) or EMPTY
         values: dict[str, Any] = {**outer, **self.constants}

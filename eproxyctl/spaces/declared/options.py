@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from eproxyctl.contracts import Options, SpaceOptions
 from eproxyctl.errors import did_you_mean
 from eproxyctl.spaces.declared.codec import circles, most_blocks, section_circles
-from eproxyctl.spaces.declared.sections import HeadOptions, Head, Section, SharedChoice, Stage, StageOptions, checks
+from eproxyctl.spaces.declared.sections import Head, HeadOptions, Section, SharedChoice, Stage, StageOptions, checks
 from eproxyctl.spaces.declared.values import Drawn, Faults, Loc, value_of
 
 MOST_BLOCKS, MOST_CHOICES = 1_024, 4_096
@@ -50,18 +50,18 @@ class DeclaredOptions(SpaceOptions):
     choices: Mapping[str, SharedChoice] = Field({}, max_length=64, description="choices by name, for {use: NAME}")
     defaults: Mapping[str, Any] = Field({}, max_length=64, description="options of every block that has them")
     stem: tuple[Stage, ...] | Stage = Field(
-        ({"block": "conv", "channels": 16, "stride": 2},),  # type: ignore[assignment]
+        ({"block": "conv", "channels": 16, "stride": 2},),
         validate_default=True,
         description="a block, or several, before the stages",
     )
     stages: tuple[Stage, ...] = Field(
-        EXAMPLE,  # type: ignore[assignment]
+        EXAMPLE,
         validate_default=True,
         min_length=1,
         max_length=64,
         description="each some blocks; unset: three stages of mbconv, as an example",
     )
-    head: Head = Field({}, validate_default=True, description="from the last map to logits")  # type: ignore[assignment]
+    head: Head = Field({}, validate_default=True, description="from the last map to logits")
     limits: SizeLimits = SizeLimits.model_validate({})
     columns: Mapping[str, str] = Field({}, description="what a table's records call a choice, by its name here")
 
@@ -74,7 +74,11 @@ class DeclaredOptions(SpaceOptions):
         """Each with its name in keys and its place in the spec."""
         several = isinstance(self.stem, tuple)
         for i, stem in enumerate(self.stems):
-            yield f"stem{i + 1}" if several and len(self.stems) > 1 else "stem", ("stem", i) if several else ("stem",), stem
+            yield (
+                f"stem{i + 1}" if several and len(self.stems) > 1 else "stem",
+                ("stem", i) if several else ("stem",),
+                stem,
+            )
         for i, stage in enumerate(self.stages):
             yield f"stage{i + 1}", ("stages", i), stage
         yield "head", ("head",), self.head
@@ -110,12 +114,16 @@ class DeclaredOptions(SpaceOptions):
                     hint = did_you_mean(value.use, self.choices) or "declare it under choices"
                     faults.add((*loc, field, "use"), f"no shared choice is called '{value.use}'", hint)
         used = {v.use for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, Drawn)}
-        used |= {c.name for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, Drawn) for c in v.when}
+        used |= {
+            c.name for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, Drawn) for c in v.when
+        }
         used |= {c.name for drawn in self.choices.values() for c in drawn.when}
         for name in self.choices:
             if name not in used:
                 faults.add(("choices", name), f"nothing uses '{name}'", f"write {{use: {name}}} where it is wanted")
-        known = {field for _, _, s in self.sections() for kind in s.kinds.values() for field in kind.Options.model_fields}
+        known = {
+            field for _, _, s in self.sections() for kind in s.kinds.values() for field in kind.Options.model_fields
+        }
         for name in self.defaults:
             if name not in known:
                 hint = did_you_mean(name, known)
@@ -157,8 +165,11 @@ class DeclaredOptions(SpaceOptions):
             choices += sum(most if section.blockwise(name) else 1 for name in own)
             if blocks > MOST_BLOCKS or choices > MOST_CHOICES:
                 what = f"{blocks:,} blocks" if blocks > MOST_BLOCKS else f"{choices:,} choices"
-                faults.add((*loc, *(["depth"] if "depth" in section.fields else [])), f"up to here there are {what}",
-                           f"at most {MOST_BLOCKS:,} blocks and {MOST_CHOICES:,} choices")
+                faults.add(
+                    (*loc, *(["depth"] if "depth" in section.fields else [])),
+                    f"up to here there are {what}",
+                    f"at most {MOST_BLOCKS:,} blocks and {MOST_CHOICES:,} choices",
+                )
                 return
 
     def _rules(self, faults: Faults) -> None:

@@ -55,7 +55,7 @@ class Records:
                 value = self._spread(part, gene.field, record)
             items = listed(value)
             for block in range(1, part.most + 1):
-                one = value if items is None else items[block - 1] if block <= len(items) else None
+                one: Any = value if items is None else items[block - 1] if block <= len(items) else None
                 if one is not None:
                     yield part.field(gene.field, block), one
 

@@ -79,7 +79,7 @@ def checks(model: type[Options], name: str) -> Check:
     info = model.model_fields[name]
     kind: Any = info.annotation
     if info.metadata:
-        kind = Annotated.__class_getitem__((kind, *info.metadata))
+        kind = Annotated[(kind, *info.metadata)]
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     return adapter.validate_python
 
@@ -103,14 +103,16 @@ def stage_of(raw: Any, info: ValidationInfo) -> Section:
     fields: dict[str, Value] = {"block": block}
     for name, value in raw.items():
         if name not in ("block", "each"):
-            models = [StageOptions, *(kind.Options for kind in kinds.values())]
+            models: list[type[Options]] = [StageOptions, *(kind.Options for kind in kinds.values())]
             owner = next((model for model in models if name in model.model_fields), None)
             if owner is None:
                 known = {field for model in models for field in model.model_fields}
                 what = f"unknown key '{name}' in a stage of {' or '.join(kinds)}"
                 faults.add((name,), what, did_you_mean(name, known), at_key=True)
             else:
-                fields[name] = value_of(value, checks(owner, name), (name,), faults, blockwise=owner is not StageOptions)
+                fields[name] = value_of(
+                    value, checks(owner, name), (name,), faults, blockwise=owner is not StageOptions
+                )
     faults.check()
     return Section(dict(raw), kinds, fields, each == "block")
 
@@ -185,14 +187,17 @@ def _as_choice(drawn: Any) -> Any:
 
 def _schema() -> dict[str, Any]:
     """What editors complete in a stage: the built-in blocks and all their options, each a constant or a choice."""
-    models = [StageOptions, *(entry.cls.Options for entry in built_in().of("block"))]
+    models: list[type[Options]] = [StageOptions, *(entry.cls.Options for entry in built_in().of("block"))]
     properties: dict[str, Any] = {}
     for model in models:
         for name, part in model.model_json_schema()["properties"].items():
             properties.setdefault(name, {"description": part.get("description", "")})
     kinds = built_in().kinds("block")
     properties["block"] = {"description": "what the stage is made of", "anyOf": [{"enum": kinds}, {}]}
-    properties["each"] = {"description": "whether choices are made a stage or for every block", "enum": ["block", "stage"]}
+    properties["each"] = {
+        "description": "whether choices are made a stage or for every block",
+        "enum": ["block", "stage"],
+    }
     return {"title": "Stage", "type": "object", "properties": properties, "required": ["block"]}
 
 

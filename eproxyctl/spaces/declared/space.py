@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Fidelity, Space
 from eproxyctl.errors import InvalidArchitecture
@@ -44,7 +44,7 @@ class DeclaredSpace(Space):
     """
 
     kind = "declared"
-    ranks = (1, 2, 3)
+    ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
     example = "d2:e3k3:e6k5-d1:e6k3-d3:e3k3:e3k5:e6k5"
 
     Options = DeclaredOptions
@@ -70,6 +70,7 @@ class DeclaredSpace(Space):
             for part in self._codec.parts
         )
         self._checked = _may_fail([section for _, section in named])
+        self._token = self._checked and self._may_lack_token()
         self._nominal = NOMINAL[2 if 2 in ranks else ranks[0]] if ranks else NOMINAL[2]
 
     def parameters(self) -> Mapping[str, tuple[Choice, ...]]:
@@ -119,7 +120,7 @@ class DeclaredSpace(Space):
     @cached_property
     def _largest(self) -> str:
         parameters = self.parameters()
-        chosen = costliest(parameters, lambda choices: self._cost(choices, limited=False))
+        chosen = costliest(parameters, self._cost)
         if self._limits.any and self._excess(chosen) > 0:
             chosen = admitted(parameters, chosen, self._excess)
         return self.encode(chosen)
@@ -178,6 +179,15 @@ class DeclaredSpace(Space):
         built = self._architectures.walk(self._stages(written), shape, fidelity, check=True)
         return assemble(built, shape, outputs, self._architectures.head(written), fidelity)
 
+    def _may_lack_token(self) -> bool:
+        """Whether it takes an architecture to know that the class token is there where the head reads it."""
+        pool = self.options.head.fields.get("pool", "mean")
+        sections = [section for _, _, section in self.options.sections()]
+        sure = isinstance(sections[0].fields.get("class_token"), bool) and all(
+            cls.takes == "tokens" for section in sections[1:] for cls in section.kinds.values()
+        )
+        return isinstance(pool, Drawn) or (pool == "class" and not sure)
+
     def _stages(self, written: Written) -> list[StageOf]:
         return self._architectures.stages(written)
 
@@ -195,8 +205,9 @@ class DeclaredSpace(Space):
         written = self._codec.read(key)
         stages = self._stages(written)
         if self._checked:
-            built = self._architectures.walk(stages, self._nominal, check=True)
-            channels, _, token, tokens = built.ends[-1]
+            self._architectures.check(stages, self._nominal)
+        if self._token:
+            _, _, token, tokens = self._architectures.walk(stages, self._nominal).ends[-1]
             reads_token(self._architectures.head(written), tokens=tokens, class_token=token)
         if self._limits.any:
             self._limits.check(self._named(written, stages), self._limited_size(written, stages))
@@ -230,7 +241,7 @@ class DeclaredSpace(Space):
             return float("inf")
         return self._limits.excess(self._named(written, stages), self._limited_size(written, stages))[0]
 
-    def _cost(self, choices: Mapping[str, Choice], *, limited: bool) -> tuple[float, ...] | None:
+    def _cost(self, choices: Mapping[str, Choice]) -> tuple[float, ...] | None:
         try:
             written = self._codec.read(self._codec.write(choices))
             built = self._architectures.walk(self._stages(written), self._nominal, check=True)
@@ -247,7 +258,7 @@ def _may_fail(sections: Sequence[Section]) -> bool:
     shapes = any(isinstance(s.fields.get(name), Drawn) for s in sections for name in decisive[:3])
     shapes |= any(_may_be_absent(s.fields.get("depth", 1)) for s in sections)
     inner = any(isinstance(value, Drawn) for s in strict for name, value in s.fields.items() if name not in decisive)
-    return bool(strict) and (shapes or inner) or any(isinstance(v, Drawn) for v in sections[-1].fields.values())
+    return (bool(strict) and (shapes or inner)) or any(isinstance(v, Drawn) for v in sections[-1].fields.values())
 
 
 def _may_be_absent(depth: Value) -> bool:

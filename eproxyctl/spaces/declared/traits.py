@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import add
 from typing import Any
 
 from eproxyctl.contracts import Block, Choice
@@ -13,6 +15,7 @@ from eproxyctl.spaces.declared.options import DeclaredOptions
 from eproxyctl.spaces.declared.sections import Section, StageOptions
 from eproxyctl.spaces.declared.values import Drawn
 
+MOST_KNOWN = 65_536
 MOST_COUNTED = 8
 """Values of a choice that are counted each by itself; of more, only the sum is told."""
 Name = str
@@ -34,6 +37,7 @@ class Traits:
         self.fields = dict(_fields(stages, options))
         self.names = list(self._names())
         self._vectors: dict[tuple[int, Made], tuple[float, ...]] = {}
+        self._stages: dict[tuple[int, StageOf], tuple[float, ...]] = {}
         self._once = [(part, name, gene.field) for part, name, gene in self._single()]
 
     def _names(self) -> Iterator[Name]:
@@ -62,21 +66,30 @@ class Traits:
             channels = stage.channels or channels
             if i < self.stems:
                 continue
-            live = 0
-            for made in stage.blocks:
-                slot = (i, made)
-                vector = self._vectors.get(slot) or self._vector(slot)
-                if vector[0]:
-                    live += 1
-                    totals = [a + b for a, b in zip(totals, vector[1:], strict=True)]
-            depths.append(float(live))
-            blocks += live
-            wide += live * channels
+            slot = (i, stage)
+            vector = self._stages.get(slot) or self._stage(slot)
+            totals = list(map(add, totals, vector[1:]))
+            depths.append(vector[0])
+            blocks += int(vector[0])
+            wide += vector[0] * channels
         traits = {"depth": float(blocks), "width": wide / max(1, blocks)}
         traits |= {f"depth.{i}": depth for i, depth in enumerate(depths, start=1)}
         traits |= {f"choice.{name}": float(written.values[0][name] or 0) for name in self.shared}
         traits |= {name: float(written.values[part][field]) for part, name, field in self._once}
         return traits | dict(zip(self.names, totals, strict=True))
+
+    def _stage(self, slot: tuple[int, StageOf]) -> tuple[float, ...]:
+        """How many blocks of a stage do something, and what they add to each total."""
+        i, stage = slot
+        sums = [0.0] * (1 + len(self.names))
+        for made, count in Counter(stage.blocks).items():
+            vector = self._vectors.get((i, made)) or self._vector((i, made))
+            if vector[0]:
+                sums = [a + count * b for a, b in zip(sums, vector, strict=True)]
+        if len(self._stages) > MOST_KNOWN:
+            self._stages.clear()
+        self._stages[slot] = tuple(sums)
+        return self._stages[slot]
 
     def _vector(self, slot: tuple[int, Made]) -> tuple[float, ...]:
         """1 for a block that does something, and what it adds to each total."""
@@ -93,7 +106,7 @@ class Traits:
                 found.append(0.0 if value is None else float(value))
             if len(values) <= MOST_COUNTED:
                 found += [float(value is not None and value == one) for one in values]
-        if len(self._vectors) > 65_536:
+        if len(self._vectors) > MOST_KNOWN:
             self._vectors.clear()
         self._vectors[slot] = tuple(found)
         return self._vectors[slot]

@@ -95,7 +95,8 @@ def value_of(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: boo
         blockwise: it may be drawn for each block.
     """
     if not isinstance(raw, Mapping):
-        return _constant(raw, check, loc, faults)
+        constant: Value = _constant(raw, check, loc, faults)
+        return constant
     marks = [mark for mark in MARKS if mark in raw]
     if len(marks) != 1:
         faults.add(loc, "a choice is {choose: [..]}, {from: .., to: ..} or {use: NAME}")
@@ -104,7 +105,9 @@ def value_of(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: boo
     known |= {"when", "otherwise", "each"} if marks[0] != "use" else set()
     for key in raw:
         if key not in known:
-            faults.add((*loc, key), f"unknown key '{key}' in a choice", "known: " + ", ".join(sorted(known)), at_key=True)
+            faults.add(
+                (*loc, key), f"unknown key '{key}' in a choice", "known: " + ", ".join(sorted(known)), at_key=True
+            )
             return None
     if marks[0] == "use":
         return _shared(raw, loc, faults)
@@ -115,7 +118,11 @@ def value_of(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: boo
         return None
     otherwise = _constant(raw["otherwise"], check, (*loc, "otherwise"), faults) if "otherwise" in raw else None
     when = _conditions(raw.get("when", {}), (*loc, "when"), faults)
-    return Drawn(values, each=None if each is None else each == "block", when=when, otherwise=otherwise) if values else None
+    return (
+        Drawn(values, each=None if each is None else each == "block", when=when, otherwise=otherwise)
+        if values
+        else None
+    )
 
 
 def _constant(raw: Any, check: Check, loc: Loc, faults: Faults) -> Any:

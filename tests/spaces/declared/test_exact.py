@@ -44,10 +44,23 @@ MIXED: dict[str, dict[str, Any]] = {
         "head": {"channels": choose(16, 32), "norm": choose("none", "layer"), "normalisation": choose("none", "batch")},
     },
     "tokens": {
-        "stem": {"block": "patch", "size": choose(4, 8), "channels": choose(12, 24), "class_token": choose(False, True)},
+        "stem": {
+            "block": "patch",
+            "size": choose(4, 8),
+            "channels": choose(12, 24),
+            "class_token": choose(False, True),
+        },
         "stages": [
-            {"block": choose("vit", "mixer"), "heads": choose(1, 3), "head_width": 5, "ratio": choose(2, 3.5),
-             "token_ratio": choose(0.5, 1), "depth": choose(1, 3), "scale": 0.1, "each": "block"},
+            {
+                "block": choose("vit", "mixer"),
+                "heads": choose(1, 3),
+                "head_width": 5,
+                "ratio": choose(2, 3.5),
+                "token_ratio": choose(0.5, 1),
+                "depth": choose(1, 3),
+                "scale": 0.1,
+                "each": "block",
+            },
             {"block": "patch", "size": 2, "channels": 16, "positions": choose(False, True)},
             {"block": choose("vit", "basic"), "heads": choose(2, 4), "qkv_bias": choose(False, True), "depth": 2},
         ],
