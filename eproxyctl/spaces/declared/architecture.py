@@ -72,7 +72,7 @@ class Architectures:
         self._sections = [Section({}, {}, {}), *(section for _, _, section in options.sections())]
         self._stems = len(options.stems)
         self._stages: dict[tuple[int, str, str, tuple[str, ...]], StageOf] = {}
-        self._fitting: set[tuple[StageOf, int]] = set()
+        self._fitting: set[tuple[Made, tuple[int, int, int]]] = set()
         self._made: dict[tuple[int, str, str, str], Made] = {}
 
     def stages(self, written: Written) -> list[StageOf]:
@@ -91,21 +91,27 @@ class Architectures:
 
     def _stage(self, i: int, shared: str, written: Written) -> StageOf:
         section, part, values = self._sections[i], self.codec.parts[i], written.values[i]
-        channels = field_value(section, "channels", values)
+        channels = self.channels(i, values)
         stride = field_value(section, "stride", values)
         if part.block is None:
-            blocks = (self._block(i, shared, written.texts[i], "", values),) * part.blocks(values)
+            blocks = (self.block(i, shared, written.texts[i], "", values),) * part.blocks(values)
         else:
             read, outer = part.block.read, f"{shared}|{written.texts[i]}"
             blocks = tuple(
-                self._block(i, shared, written.texts[i], text, read(text, values, outer)) for text in written.blocks[i]
+                self.block(i, shared, written.texts[i], text, read(text, values, outer)) for text in written.blocks[i]
             )
         implied = blocks[0].block.stride() if blocks else None
         if implied is not None and stride not in (None, implied):
             raise InvalidArchitecture(f"{part.name}: the stride of this block is its size, {implied}, not {stride}")
         return StageOf(channels, implied or stride or 1, blocks)
 
-    def _block(self, i: int, shared: str, own: str, text: str, values: Mapping[str, Any]) -> Made:
+    def channels(self, i: int, values: Mapping[str, Any]) -> int | None:
+        """Channels of a part, None where they stay."""
+        found: int | None = field_value(self._sections[i], "channels", values)
+        return found
+
+    def block(self, i: int, shared: str, own: str, text: str, values: Mapping[str, Any]) -> Made:
+        """The block of a part, by the texts of its terms; `values` are those they stand for."""
         slot = (i, shared, own, text)
         made = self._made.get(slot)
         if made is None:
@@ -122,17 +128,22 @@ class Architectures:
 
     def check(self, stages: list[StageOf], shape: tuple[int, ...]) -> None:
         """Raises InvalidArchitecture where a block does not fit; what fitted behind as many channels fits again."""
-        channels = shape[0]
+        channels, spatial = shape[0], tuple(shape[1:])
         for stage in stages:
-            if (stage, channels) not in self._fitting:
+            if not stage.blocks:
+                continue
+            behind = channels if stage.channels is None else stage.channels
+            self._fits(stage.blocks[:1], (channels, behind, stage.stride), spatial)
+            self._fits(stage.blocks[1:], (behind, behind, 1), spatial)
+            channels = behind
+
+    def _fits(self, blocks: tuple[Made, ...], shape: tuple[int, int, int], spatial: tuple[int, ...]) -> None:
+        for made in dict.fromkeys(blocks):
+            if (made, shape) not in self._fitting:
                 if len(self._fitting) > MOST_FITTING:
                     self._fitting.clear()
-                at = Spot(channels, channels, 1, tuple(shape[1:]))
-                for made, spot in dict.fromkeys(_placed(stage, at, FULL, 1.0)):
-                    made.block.check(spot)
-                self._fitting.add((stage, channels))
-            if stage.blocks and stage.channels is not None:
-                channels = stage.channels
+                made.block.check(Spot(*shape, spatial))
+                self._fitting.add((made, shape))
 
     def walk(
         self, stages: list[StageOf], shape: tuple[int, ...], fidelity: Fidelity = FULL, *, check: bool = False

@@ -119,7 +119,7 @@ class DeclaredOptions(SpaceOptions):
         }
         used |= {c.name for drawn in self.choices.values() for c in drawn.when}
         for name in self.choices:
-            if name not in used:
+            if name not in used and not faults.found:
                 faults.add(("choices", name), f"nothing uses '{name}'", f"write {{use: {name}}} where it is wanted")
         known = {
             field for _, _, s in self.sections() for kind in s.kinds.values() for field in kind.Options.model_fields

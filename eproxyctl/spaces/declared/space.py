@@ -56,7 +56,7 @@ class DeclaredSpace(Space):
         self._codec = Codec(options.choices, named)
         self._architectures = Architectures(options, self._codec)
         self._records = Records(self._codec, options.columns)
-        self._traits = Traits(options, self._codec)
+        self._traits = Traits(options, self._codec, self._architectures)
         self._sizes = Sizes()
         self._limits = LimitCheck(options.limits)
         kinds = {cls for _, section in named for cls in section.kinds.values()}
@@ -126,8 +126,7 @@ class DeclaredSpace(Space):
         return self.encode(chosen)
 
     def traits(self, key: str) -> dict[str, float]:
-        written = self._codec.read(key)
-        return self._traits.of(written, self._stages(written))
+        return self._traits.of(self._codec.read(key))
 
     def size(self) -> int | None:
         return None if self._limits.any or self._checked else self._codec.size()

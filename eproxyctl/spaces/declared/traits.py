@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from operator import add
 from typing import Any
 
 from eproxyctl.contracts import Block, Choice
-from eproxyctl.spaces.declared.architecture import Made, StageOf, field_value
+from eproxyctl.spaces.declared.architecture import Architectures, Made, field_value
 from eproxyctl.spaces.declared.codec import Codec, Written
 from eproxyctl.spaces.declared.genes import text_of
 from eproxyctl.spaces.declared.options import DeclaredOptions
@@ -27,8 +26,8 @@ class Traits:
     of choices of stem, head, and of shared ones.
     """
 
-    def __init__(self, options: DeclaredOptions, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(self, options: DeclaredOptions, codec: Codec, architectures: Architectures) -> None:
+        self.codec, self.architectures = codec, architectures
         self.sections = list(options.sections())
         self.stems = len(options.stems)
         self.shared = {name: drawn for name, drawn in options.choices.items() if _numbers(drawn.values)}
@@ -36,8 +35,10 @@ class Traits:
         self.kinds = sorted({kind for section in stages for kind in section.kinds})
         self.fields = dict(_fields(stages, options))
         self.names = list(self._names())
-        self._vectors: dict[tuple[int, Made], tuple[float, ...]] = {}
-        self._stages: dict[tuple[int, StageOf], tuple[float, ...]] = {}
+        self._blocks: dict[tuple[int, str, str, str], tuple[float, ...]] = {}
+        self._stages: dict[tuple[int, str, str, tuple[str, ...]], list[float]] = {}
+        self._channels: dict[tuple[int, str, str], int | None] = {}
+        self._depths = [f"depth.{i}" for i in range(1, len(self.sections) - self.stems)]
         self._once = [(part, name, gene.field) for part, name, gene in self._single()]
 
     def _names(self) -> Iterator[Name]:
@@ -57,46 +58,66 @@ class Traits:
                 if _numbers(gene.values) and gene.always and (not stage or gene.field in ("channels", "stride")):
                     yield i, f"{gene.field}.{name}", gene
 
-    def of(self, written: Written, stages: list[StageOf]) -> dict[str, float]:
+    def of(self, written: Written) -> dict[str, float]:
         """The traits of one architecture."""
-        totals = [0.0] * len(self.names)
-        blocks, wide, channels = 0, 0.0, 0
+        shared, values = written.texts[0], written.values
+        totals = [0.0] * (1 + len(self.names))
+        wide, channels = 0.0, 0
         depths = []
-        for i, stage in enumerate(stages):
-            channels = stage.channels or channels
-            if i < self.stems:
-                continue
-            slot = (i, stage)
-            vector = self._stages.get(slot) or self._stage(slot)
-            totals = list(map(add, totals, vector[1:]))
-            depths.append(vector[0])
-            blocks += int(vector[0])
-            wide += vector[0] * channels
-        traits = {"depth": float(blocks), "width": wide / max(1, blocks)}
-        traits |= {f"depth.{i}": depth for i, depth in enumerate(depths, start=1)}
-        traits |= {f"choice.{name}": float(written.values[0][name] or 0) for name in self.shared}
-        traits |= {name: float(written.values[part][field]) for part, name, field in self._once}
-        return traits | dict(zip(self.names, totals, strict=True))
+        for i in range(1, len(self.sections)):
+            own = written.texts[i]
+            width = (i, shared, own)
+            if width not in self._channels:
+                _room(self._channels)
+                self._channels[width] = self.architectures.channels(i, values[i])
+            channels = self._channels[width] or channels
+            if i > self.stems:
+                sums = self._stages.get((i, shared, own, written.blocks[i])) or self._stage(i, written)
+                totals = list(map(add, totals, sums))
+                depths.append(sums[0])
+                wide += sums[0] * channels
+        traits = {"depth": totals[0], "width": wide / max(1.0, totals[0])}
+        traits.update(zip(self._depths, depths, strict=True))
+        if self.shared:
+            traits |= {f"choice.{name}": float(values[0][name] or 0) for name in self.shared}
+        if self._once:
+            traits |= {name: float(values[part][field]) for part, name, field in self._once}
+        traits.update(zip(self.names, totals[1:], strict=True))
+        return traits
 
-    def _stage(self, slot: tuple[int, StageOf]) -> tuple[float, ...]:
+    def _stage(self, i: int, written: Written) -> list[float]:
         """How many blocks of a stage do something, and what they add to each total."""
-        i, stage = slot
+        part, shared, own, values = self.codec.parts[i], written.texts[0], written.texts[i], written.values[i]
         sums = [0.0] * (1 + len(self.names))
-        for made, count in Counter(stage.blocks).items():
-            vector = self._vectors.get((i, made)) or self._vector((i, made))
-            if vector[0]:
-                sums = [a + count * b for a, b in zip(sums, vector, strict=True)]
-        if len(self._stages) > MOST_KNOWN:
-            self._stages.clear()
-        self._stages[slot] = tuple(sums)
-        return self._stages[slot]
+        if part.block is None:
+            vector = self._block(i, shared, own, "", values)
+            sums = [part.blocks(values) * number for number in vector]
+        else:
+            known, read, outer = self._blocks, part.block.read, f"{shared}|{own}"
+            for text in written.blocks[i]:
+                vector = known.get((i, shared, own, text)) or self._block(
+                    i, shared, own, text, read(text, values, outer)
+                )
+                if vector[0]:
+                    sums = list(map(add, sums, vector))
+        _room(self._stages)
+        self._stages[i, shared, own, written.blocks[i]] = sums
+        return sums
+
+    def _block(self, i: int, shared: str, own: str, text: str, values: Mapping[str, Any]) -> tuple[float, ...]:
+        made = self.architectures.block(i, shared, own, text, values)
+        _room(self._blocks)
+        found = self._blocks[i, shared, own, text] = self._vector((i - 1, made))
+        return found
 
     def _vector(self, slot: tuple[int, Made]) -> tuple[float, ...]:
         """1 for a block that does something, and what it adds to each total."""
         i, made = slot
         section = self.sections[i][2]
         kind = made.block.kind
-        found = [1.0 if type(made.block).vanishes is Block.vanishes else 0.0]
+        if type(made.block).vanishes is not Block.vanishes:
+            return (0.0,) * (1 + len(self.names))
+        found = [1.0]
         if len(self.kinds) > 1:
             found += [float(kind == one) for one in self.kinds]
         for field, values in self.fields.items():
@@ -106,10 +127,13 @@ class Traits:
                 found.append(0.0 if value is None else float(value))
             if len(values) <= MOST_COUNTED:
                 found += [float(value is not None and value == one) for one in values]
-        if len(self._vectors) > MOST_KNOWN:
-            self._vectors.clear()
-        self._vectors[slot] = tuple(found)
-        return self._vectors[slot]
+        return tuple(found)
+
+
+def _room(known: dict[Any, Any]) -> None:
+    """Forget all where there is too much."""
+    if len(known) > MOST_KNOWN:
+        known.clear()
 
 
 def _fields(stages: list[Section], options: DeclaredOptions) -> Iterator[tuple[str, tuple[Choice, ...]]]:
