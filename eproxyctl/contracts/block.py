@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -89,6 +90,11 @@ class Block(ABC):
 
     def check(self, spot: Spot) -> None:  # noqa: B027 - most blocks fit everywhere
         """Raises InvalidArchitecture where the block does not fit."""
+
+    @classmethod
+    def may_fail(cls, given: Collection[str]) -> bool:
+        """Whether `check` can raise, where a spec sets these options; if never, no key has to be checked."""
+        return cls.check is not Block.check
 
     def vanishes(self, spot: Spot) -> bool:
         """Whether it returns its input unchanged: then it is left out of the network, and of what names it."""

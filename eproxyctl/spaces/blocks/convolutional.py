@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
@@ -35,9 +37,17 @@ class ConvBlock(Block):
 
     options: Options
 
+    @classmethod
+    def may_fail(cls, given: Collection[str]) -> bool:
+        return "groups" in given
+
     def check(self, spot: Spot) -> None:
-        divided(spot.inputs, self.options.groups, "convolution")
-        divided(spot.outputs, self.options.groups, "convolution")
+        divided(spot.inputs, self._groups(spot), "convolution")
+        divided(spot.outputs, self._groups(spot), "convolution")
+
+    def _groups(self, spot: Spot) -> int:
+        """A shrunk network has as many as divide its channels."""
+        return self.options.groups if spot.width == 1 else math.gcd(self.options.groups, spot.inputs, spot.outputs)
 
     def build(self, spot: Spot) -> nn.Module:
         from eproxyctl.networks.blocks.convolutional import ConvUnit, Style, unit
@@ -51,14 +61,14 @@ class ConvBlock(Block):
                 spot.outputs,
                 o.kernel,
                 stride=spot.stride,
-                groups=o.groups,
+                groups=self._groups(spot),
                 bias=o.bias,
             )
         )
 
     def size(self, spot: Spot) -> BlockSize:
         o = self.options
-        size = unit_size(o.normalisation, spot.inputs, spot.outputs, o.kernel, spot.after, groups=o.groups)
+        size = unit_size(o.normalisation, spot.inputs, spot.outputs, o.kernel, spot.after, groups=self._groups(spot))
         return BlockSize(size.params + spot.outputs * (o.bias and o.normalisation != "none"), size.macs)
 
 

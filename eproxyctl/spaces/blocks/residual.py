@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from pydantic import Field, PositiveInt
@@ -85,6 +86,10 @@ class BottleneckBlock(Block):
         if spot.width != 1:
             return max(1, round(wanted / o.groups)) * o.groups, o.groups
         return max(1, round(wanted)), o.groups
+
+    @classmethod
+    def may_fail(cls, given: Collection[str]) -> bool:
+        return "groups" in given
 
     def check(self, spot: Spot) -> None:
         divided(*self._inner(spot), "bottleneck")

@@ -47,6 +47,9 @@ class Records:
                 value = self._spread(part, gene.field, record)
             elif value is None and not part.name:
                 value = record.get(self._name(gene.field))
+            items = listed(value)
+            if items and all(item == items[0] for item in items):
+                value = items[0]  # written for every block, as AutoFormer's embed_dim is
             if value is not None:
                 yield part.field(gene.field), value
         for gene in part.block.genes if part.block else ():

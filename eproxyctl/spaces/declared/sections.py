@@ -95,7 +95,7 @@ def stage_of(raw: Any, info: ValidationInfo) -> Section:
     registry = info.context if isinstance(info.context, Registry) else built_in()
     block = value_of(raw["block"], checks(_Named, "block"), ("block",), faults)
     faults.check()
-    kinds = _kinds(block, registry, faults)
+    kinds = _kinds(block, raw["block"], registry, faults)
     faults.check()
     each = raw.get("each", "stage")
     if each not in ("block", "stage"):
@@ -121,17 +121,17 @@ class _Named(Options):
     block: str
 
 
-def _kinds(block: Value, registry: Registry, faults: Faults) -> dict[str, type[Block]]:
+def _kinds(block: Value, raw: Any, registry: Registry, faults: Faults) -> dict[str, type[Block]]:
     if isinstance(block, Drawn) and block.use:
         faults.add(("block",), "blocks cannot be a shared choice", "write {choose: [..]} here")
         return {}
     names = block.values if isinstance(block, Drawn) else (block,)
     kinds = {}
-    for i, name in enumerate(names):
+    for name in names:
         try:
             kinds[str(name)] = registry.get("block", str(name)).cls
         except (SpecError, PluginError) as error:
-            loc = ("block", "choose", i) if isinstance(block, Drawn) else ("block",)
+            loc = ("block", "choose", raw["choose"].index(name)) if isinstance(block, Drawn) else ("block",)
             faults.add(loc, error.message, error.hint)
     return kinds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -69,7 +69,7 @@ class DeclaredSpace(Space):
             and (part.depth != 0 and (not isinstance(part.depth, Drawn) or 0 not in part.depth.values))
             for part in self._codec.parts
         )
-        self._checked = _may_fail([section for _, section in named])
+        self._checked = _may_fail([section for _, section in named], options.defaults)
         self._token = self._checked and self._may_lack_token()
         self._nominal = NOMINAL[2 if 2 in ranks else ranks[0]] if ranks else NOMINAL[2]
 
@@ -250,9 +250,9 @@ class DeclaredSpace(Space):
         return float(size.macs), float(size.params)
 
 
-def _may_fail(sections: Sequence[Section]) -> bool:
+def _may_fail(sections: Sequence[Section], defaults: Collection[str]) -> bool:
     """Whether choices decide if blocks fit where they stand."""
-    strict = [s for s in sections if any(cls.check is not Block.check for cls in s.kinds.values())]
+    strict = [s for s in sections if any(cls.may_fail({*s.fields, *defaults}) for cls in s.kinds.values())]
     decisive = ("block", "channels", "stride", "depth")
     shapes = any(isinstance(s.fields.get(name), Drawn) for s in sections for name in decisive[:3])
     shapes |= any(_may_be_absent(s.fields.get("depth", 1)) for s in sections)

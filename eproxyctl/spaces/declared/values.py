@@ -154,13 +154,14 @@ def _chosen(raw: Any, check: Check, loc: Loc, faults: Faults) -> tuple[Choice, .
         return ()
     values: list[Choice] = []
     for i, item in enumerate(raw):
+        before = len(faults.found)
         value = _constant(item, check, (*where, i), faults)
-        wrong = _unwritable(value)
+        wrong = "" if len(faults.found) > before else _unwritable(value)
         if wrong:
             faults.add((*where, i), wrong)
-        elif value in values:
+        elif value is not None and value in values:
             faults.add((*where, i), f"{value} is there already")
-        else:
+        elif value is not None:
             values.append(value)
     return _ordered(values) if len(values) == len(raw) else ()
 
