@@ -81,7 +81,7 @@ class BlockNetwork(nn.Module):
         self.stem = nn.Sequential(*stem)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.shown, self.channels = shown, channels
-        self.views = nn.ModuleList(nn.Sequential(*([] if view is None else [view])) for view in views)
+        self.views = nn.ModuleList(nn.Identity() if view is None else view for view in views)
         self.head = head
 
     def _ends(self, batch: Tensor) -> list[Tensor]:

@@ -37,6 +37,24 @@ class ToMaps(nn.Module):
         return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], *self.spatial)
 
 
+def mark_tokens(module: nn.Module, spatial: tuple[int, ...], *, class_token: bool) -> None:
+    """Note on a module whose output is tokens what map they are."""
+    module.to_maps = ToMaps(spatial, class_token).forward  # type: ignore[assignment]  # a function, no part of it
+
+
+def as_maps(module: nn.Module, output: Tensor) -> tuple[Tensor, Tensor] | None:
+    """A marked module's tokens as maps, and the same tokens made of those maps, so that what comes after depends on
+    the maps; None of other modules.
+    """
+    to_maps = getattr(module, "to_maps", None)
+    if to_maps is None:
+        return None
+    maps: Tensor = to_maps(output)
+    tokens = maps.flatten(2).transpose(1, 2)
+    extra = output.shape[1] - tokens.shape[1]
+    return maps, torch.cat([output[:, :extra], tokens], 1) if extra else tokens
+
+
 class Patches(nn.Module):
     """Non-overlapping patches, each embedded linearly; a class token, and learned positions, where asked for.
 

@@ -84,7 +84,7 @@ class _Chain:
 
     def extend(self, group: tuple[Standing, ...] | list[Standing]) -> list[nn.Module]:
         """The modules of some further blocks."""
-        from eproxyctl.networks.blocks.tokens import ToMaps, ToTokens
+        from eproxyctl.networks.blocks.tokens import ToMaps, ToTokens, mark_tokens
 
         modules: list[nn.Module] = []
         for standing in group:
@@ -94,7 +94,10 @@ class _Chain:
                 modules.append(ToTokens())
             elif self.tokens and not wanted:
                 modules.append(ToMaps(self.spatial, self.class_token))
-            modules.append(block.build(spot))
+            module = block.build(spot)
+            if block.gives == "tokens":
+                mark_tokens(module, spot.after, class_token=block.class_token(spot))
+            modules.append(module)
             self.channels, self.spatial = spot.outputs, spot.after
             self.tokens, self.class_token = block.gives == "tokens", block.class_token(spot)
         return modules
