@@ -150,7 +150,7 @@ class SynflowProxy(ZeroCostProxy):
     """SynFlow: log Σ w · ∂R/∂w over the weights, R the sum of the logits for an input of ones with all weights |w|.
 
     Without data or labels. Normalisations are left out, arithmetic is float64, and the logarithm, which ranks alike,
-    keeps the values readable. Tanaka et al., NeurIPS 2020; summed over a network by Abdelfattah et al., ICLR 2021, eq. 1.
+    keeps values readable. Tanaka et al., NeurIPS 2020; summed over a network by Abdelfattah et al., ICLR 2021, eq. 1.
     """
 
     kind = "synflow"

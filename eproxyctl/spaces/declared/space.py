@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from eproxyctl.contracts import Network
 
 MOST_LISTED = 1_000_000
+MOST_MISSES = 100_000
+"""Keys drawn in a row, all seen or left out by limits, after which the space counts as exhausted."""
 NOMINAL = {1: (16, 1024), 2: (3, 224, 224), 3: (1, 64, 64, 64)}
 """Inputs for which architectures of a space are compared by size."""
 
@@ -154,13 +156,14 @@ class DeclaredSpace(Space):
 
     def sample(self, seed: int) -> Iterator[str]:
         generator = random.Random(f"sample {seed}").random
-        total, seen, misses = self.size(), set[str](), 0
-        while (total is None or len(seen) < total) and misses < 100_000:
+        total, seen, misses = self._codec.size(), set[str](), 0
+        while (total is None or len(seen) < total) and misses < MOST_MISSES:
             key = self._codec.draw(generator)
-            if key in seen or not self._admits(key):
+            new = key not in seen
+            seen.add(key)
+            if not new or not self._admits(key):
                 misses += 1
                 continue
-            seen.add(key)
             misses = 0
             yield key
 
