@@ -59,15 +59,20 @@ def csv_rows(path: Path, text: str, options: TableOptions) -> Iterator[Line]:
 
 
 def json_rows(path: Path, text: str, options: TableOptions) -> Iterator[Line]:
-    """Pairs or records, also in parts ({top: […], mid: […]}). Raises DataError where they are neither."""
+    """Pairs or records, also in parts ({top: […], mid: […]}), or an object of values or records by architecture.
+
+    Raises DataError where they are none of these.
+    """
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}:{error.colno}: no JSON: {error.msg}") from None
     if isinstance(data, dict) and data and all(isinstance(part, list) for part in data.values()):
         data = [row for part in data.values() for row in part]
+    elif isinstance(data, dict) and data and all(isinstance(part, dict | int | float) for part in data.values()):
+        data = [[key, value] for key, value in data.items()]
     if not isinstance(data, list):
-        raise DataError(f"{path}: expected a list of [architecture, value] or of records")
+        raise DataError(f"{path}: expected a list of [architecture, value] or of records, or an object by architecture")
     for index, row in enumerate(data):
         where = f"row {index + 1}"
         if isinstance(row, list) and len(row) == 2:

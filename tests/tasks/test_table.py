@@ -44,6 +44,13 @@ def test_json_pairs_records_and_parts(tmp_path: Path) -> None:
     assert len(read(tmp_path / "t.json.gz", gzip.compress(pairs.encode())).metric) == 2
 
 
+def test_a_json_object_by_architecture(tmp_path: Path) -> None:
+    values = json.dumps({KEYS[0]: 7, KEYS[1]: 8.5})
+    assert read(tmp_path / "t.json", values).metric == {KEYS[0]: 7.0, KEYS[1]: 8.5}
+    records = json.dumps({KEYS[0]: {"id": 3, "e": [9, 5.5]}, KEYS[1]: {"id": 4, "e": [1, 2]}})
+    assert read(tmp_path / "t.json", records, metric="e[-1]").metric == {KEYS[0]: 5.5, KEYS[1]: 2.0}
+
+
 BAD = {
     "unknown.csv": (f"key,a\n{KEYS[0]},1\n|conv~0|,2\n", "line 3"),
     "text.csv": (f"key,a\n{KEYS[0]},many\n", "'many', not a number"),
@@ -59,7 +66,7 @@ BAD = {
     "empty.csv": ("", "at least two columns"),
     "header.csv": ("key,a\n", "no rows"),
     "x.json": ("[[", "no JSON"),
-    "dict.json": ('{"a": 1}', "expected a list"),
+    "dict.json": ('{"a": "b"}', "expected a list"),
     "row.json": ("[[1, 2, 3]]", "row 1 is neither"),
     "arch.json": ("[[[[9], [0, 0], [0, 0, 0]], 1]]", "row 1: no operation has index 9"),
     "record.json": ('[{"a": 1}]', "task.table.metric"),

@@ -40,7 +40,7 @@ class DeclaredSpace(Space):
     A value is a constant, `{choose: [3, 5]}`, `{from: 16, to: 64, step: 8}`, or `{use: NAME}` of a choice under
     `choices` that several share (with `times: 2`, doubled). A stage has its choices once, or with `each: block` for
     every block up to its depth. `when: {block: mbconv}` makes a choice depend on others, `limits` leaves architectures
-    out by size or by comparisons. Blocks are listed by `eproxyctl list`; plugins add more.
+    out by size or by comparisons. `eproxyctl list blocks` shows what a stage can be made of; plugins add more.
 
     A key has a term for each section that chooses, such as `d2:e6k3:e3k5-d1:e6k5`: depth 2, then the blocks.
     """
