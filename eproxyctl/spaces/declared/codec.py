@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from eproxyctl.contracts import Choice
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
@@ -53,8 +53,7 @@ class Part:
         return self.depth
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A key taken apart: for each part the text and values of its own term, and those of its blocks."""
 
     texts: tuple[str, ...]
@@ -79,6 +78,7 @@ class Codec:
         self.parts = [Part("", Term(_sorted(genes), {}))]
         self.parts += [_part(name, section, short, shared) for name, section in sections]
         self._written = [part for part in self.parts if part.written]
+        self._order = [(i, part, part.written) for i, part in enumerate(self.parts)]
         self._parameters = dict(self._list())
         self._names = [
             (
@@ -158,24 +158,23 @@ class Codec:
         if len(texts) != len(self._written):
             what = f"{len(self._written)} terms are expected in a key, and '{key[:120]}' has {len(texts)}"
             raise InvalidArchitecture(what, hint="terms are joined by -")
-        found: tuple[list[str], list[Mapping[str, Any]], list[tuple[str, ...]]] = ([], [], [])
+        owns, every, blocks = list[str](), list[Mapping[str, Any]](), list[tuple[str, ...]]()
         shared: Mapping[str, Any] = {}
-        left = iter(texts)
-        token = ""
-        for part in self.parts:
-            text = next(left) if part.written else ""
-            slot = (len(found[0]), token, text)
+        left, token = iter(texts), ""
+        for i, part, stated in self._order:
+            text = next(left) if stated else ""
+            slot = (i, token, text)
             taken = self._stages.get(slot)
             if taken is None:
                 if len(self._stages) > MOST_STAGES:
                     self._stages.clear()
                 taken = self._stages[slot] = self._take(part, text, shared, token)
-            own, values, blocks = taken
-            if not part.name:
-                shared, token = values, own
-            for target, item in zip(found, (own, values, blocks), strict=True):
-                target.append(item)  # type: ignore[attr-defined]
-        return Written(tuple(found[0]), tuple(found[1]), tuple(found[2]))
+            if not i:
+                token, shared, _ = taken
+            owns.append(taken[0])
+            every.append(taken[1])
+            blocks.append(taken[2])
+        return Written(tuple(owns), tuple(every), tuple(blocks))
 
     def _take(
         self, part: Part, text: str, shared: Mapping[str, Any], token: str

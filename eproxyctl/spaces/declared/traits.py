@@ -36,8 +36,7 @@ class Traits:
         self.fields = dict(_fields(stages, options))
         self.names = list(self._names())
         self._blocks: dict[tuple[int, str, str, str], tuple[float, ...]] = {}
-        self._stages: dict[tuple[int, str, str, tuple[str, ...]], list[float]] = {}
-        self._channels: dict[tuple[int, str, str], int | None] = {}
+        self._stages: dict[tuple[int, str, str, tuple[str, ...]], tuple[int, list[float]]] = {}
         self._depths = [f"depth.{i}" for i in range(1, len(self.sections) - self.stems)]
         self._once = [(part, name, gene.field) for part, name, gene in self._single()]
 
@@ -60,19 +59,20 @@ class Traits:
 
     def of(self, written: Written) -> dict[str, float]:
         """The traits of one architecture."""
-        shared, values = written.texts[0], written.values
+        texts, values, blocks = written
+        shared = texts[0]
         totals = [0.0] * (1 + len(self.names))
         wide, channels = 0.0, 0
         depths = []
         for i in range(1, len(self.sections)):
-            own = written.texts[i]
-            width = (i, shared, own)
-            if width not in self._channels:
-                _room(self._channels)
-                self._channels[width] = self.architectures.channels(i, values[i])
-            channels = self._channels[width] or channels
+            slot = (i, shared, texts[i], blocks[i])
+            known = self._stages.get(slot)
+            if known is None:
+                _room(self._stages)
+                known = self._stages[slot] = self._stage(i, written)
+            width, sums = known
+            channels = width or channels
             if i > self.stems:
-                sums = self._stages.get((i, shared, own, written.blocks[i])) or self._stage(i, written)
                 totals = list(map(add, totals, sums))
                 depths.append(sums[0])
                 wide += sums[0] * channels
@@ -85,24 +85,22 @@ class Traits:
         traits.update(zip(self.names, totals[1:], strict=True))
         return traits
 
-    def _stage(self, i: int, written: Written) -> list[float]:
-        """How many blocks of a stage do something, and what they add to each total."""
+    def _stage(self, i: int, written: Written) -> tuple[int, list[float]]:
+        """Channels (0: as before), how many blocks of a stage do something, and what they add to each total."""
         part, shared, own, values = self.codec.parts[i], written.texts[0], written.texts[i], written.values[i]
+        width = self.architectures.channels(i, values) or 0
         sums = [0.0] * (1 + len(self.names))
+        if i <= self.stems:
+            return width, sums
         if part.block is None:
-            vector = self._block(i, shared, own, "", values)
-            sums = [part.blocks(values) * number for number in vector]
-        else:
-            known, read, outer = self._blocks, part.block.read, f"{shared}|{own}"
-            for text in written.blocks[i]:
-                vector = known.get((i, shared, own, text)) or self._block(
-                    i, shared, own, text, read(text, values, outer)
-                )
-                if vector[0]:
-                    sums = list(map(add, sums, vector))
-        _room(self._stages)
-        self._stages[i, shared, own, written.blocks[i]] = sums
-        return sums
+            return width, [part.blocks(values) * number for number in self._block(i, shared, own, "", values)]
+        known, read, outer = self._blocks, part.block.read, f"{shared}|{own}"
+        for text in written.blocks[i]:
+            slot = (i, shared, own, text)
+            vector = known.get(slot) or self._block(*slot, read(text, values, outer))
+            if vector[0]:
+                sums = list(map(add, sums, vector))
+        return width, sums
 
     def _block(self, i: int, shared: str, own: str, text: str, values: Mapping[str, Any]) -> tuple[float, ...]:
         made = self.architectures.block(i, shared, own, text, values)

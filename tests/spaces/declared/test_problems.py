@@ -33,7 +33,7 @@ WRONG = {
     ),
     "an unknown block": (
         "  stages:\n    - block: {choose: [mbconv, mbcnv]}\n",
-        "7:31",
+        "7:32",
         "no block is called 'mbcnv'",
         "mbconv",
     ),
