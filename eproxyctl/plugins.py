@@ -20,9 +20,12 @@ from types import ModuleType
 
 from eproxyctl.errors import UsageError
 from eproxyctl.registry import Broken, Origin, Registry
+from eproxyctl.spaces.blocks import BLOCK_MODULES
 
 GROUP = "eproxyctl.plugins"
 BUILTINS = (
+    *BLOCK_MODULES,
+    "eproxyctl.spaces.declared.space",
     "eproxyctl.spaces.darts",
     "eproxyctl.spaces.mobilenet",
     "eproxyctl.spaces.nasbench101",

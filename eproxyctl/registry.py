@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, WithJsonSchema, WrapValidator, create_model
 
 from eproxyctl.contracts import (
+    Block,
     Composite,
     Learner,
     Options,
@@ -33,14 +34,16 @@ from eproxyctl.contracts import (
 )
 from eproxyctl.errors import PluginError, SpecError, did_you_mean
 
-Section = Literal["space", "task", "proxy"]
+Section = Literal["space", "task", "proxy", "block"]
 SECTIONS: tuple[Section, ...] = ("space", "task", "proxy")
-CONTRACTS: dict[Section, type] = {"space": Space, "task": Task, "proxy": Proxy}
+"""Of a spec; blocks are named inside a declared space."""
+CONTRACTS: dict[Section, type] = {"space": Space, "task": Task, "proxy": Proxy, "block": Block}
 Model = TypeVar("Model", bound=BaseModel)
 
 
 CAPABILITIES: dict[Section, tuple[type[ABC], ...]] = {
     "space": (),
+    "block": (),
     "task": (Trainable,),
     "proxy": (Tunable, Readable, Composite, Relative, Learner),
 }
@@ -59,7 +62,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Entry:
-    """One space, task or proxy that a spec can name."""
+    """One space, task, proxy or block that a spec can name."""
 
     section: Section
     kind: str
@@ -93,14 +96,14 @@ class Registry:
     moved: Mapping[str, str] = field(default_factory=dict)
 
     def add_module(self, module: ModuleType, origin: Origin) -> None:
-        """Register every concrete Space, Task and Proxy that `module` itself defines with a `kind`."""
+        """Register every concrete Space, Task, Proxy and Block that `module` itself defines with a `kind`."""
         self.origins.append(origin)
         for cls in vars(module).values():
             if inspect.isclass(cls) and cls.__module__ == module.__name__ and "kind" in vars(cls):
                 self._add(cls, origin)
 
     def _add(self, cls: type[Any], origin: Origin) -> None:
-        section = next((s for s in SECTIONS if issubclass(cls, CONTRACTS[s])), None)
+        section = next((s for s in CONTRACTS if issubclass(cls, CONTRACTS[s])), None)
         if section is None:
             return
         missing = sorted(getattr(cls, "__abstractmethods__", ()))

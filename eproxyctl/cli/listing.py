@@ -11,7 +11,7 @@ import typer
 
 from eproxyctl.cli import common, output
 from eproxyctl.contracts import Trainable
-from eproxyctl.registry import SECTIONS, Entry, Registry, Section
+from eproxyctl.registry import Entry, Registry, Section
 
 
 class What(StrEnum):
@@ -20,6 +20,7 @@ class What(StrEnum):
     spaces = "spaces"
     tasks = "tasks"
     proxies = "proxies"
+    blocks = "blocks"
     all = "all"
 
 
@@ -29,9 +30,10 @@ class One(StrEnum):
     space = "space"
     task = "task"
     proxy = "proxy"
+    block = "block"
 
 
-PLURAL: dict[str, Section] = {"spaces": "space", "tasks": "task", "proxies": "proxy"}
+PLURAL: dict[str, Section] = {"spaces": "space", "tasks": "task", "proxies": "proxy", "blocks": "block"}
 
 
 def list_kinds(
@@ -40,12 +42,12 @@ def list_kinds(
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
 ) -> None:
-    """List the spaces, tasks and proxies that a spec can name, built-in and from plugins.
+    """List the spaces, tasks, proxies and blocks that a spec can name, built-in and from plugins.
 
     Example: eproxyctl list spaces
     """
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
-    sections = SECTIONS if what is What.all else (PLURAL[what.value],)
+    sections = tuple(PLURAL.values()) if what is What.all else (PLURAL[what.value],)
     records = [_summary(entry) for section in sections for entry in registry.of(section)]
     output.write_records(records, output.chosen_format(format, None))
 
@@ -66,7 +68,7 @@ def describe(
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
 ) -> None:
-    """Say what a space, task or proxy is, and what its options are.
+    """Say what a space, task, proxy or block is, and what its options are.
 
     Example: eproxyctl describe space nasbench201
     """

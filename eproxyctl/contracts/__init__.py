@@ -7,6 +7,7 @@ defined in a module that the registry reads and by setting `kind`; its docstring
 from typing import TYPE_CHECKING
 
 from eproxyctl.contracts.base import FULL, Choice, Fidelity, Goal, Options, Scheme, Seed, derive
+from eproxyctl.contracts.block import Block, BlockOptions, BlockSize, Spot
 from eproxyctl.contracts.drawable import Arrow, Diagram, Drawable, Level, Look, Panel, Vertex
 from eproxyctl.contracts.paths import DataPath
 from eproxyctl.contracts.proxy import (
@@ -39,6 +40,9 @@ __all__ = [
     "Architectures",
     "Arrow",
     "Batches",
+    "Block",
+    "BlockOptions",
+    "BlockSize",
     "BySize",
     "Choice",
     "Composite",
@@ -69,6 +73,7 @@ __all__ = [
     "Sized",
     "Space",
     "SpaceOptions",
+    "Spot",
     "TableOptions",
     "Task",
     "TaskOptions",

@@ -7,6 +7,7 @@ at weight 1, bias 0. `default` is what `torch.nn` does when it builds the layer.
 from __future__ import annotations
 
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -21,6 +22,13 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@runtime_checkable
+class SelfDrawn(Protocol):
+    """A module that sets the parameters of its own from a CPU generator."""
+
+    def draw(self, random: torch.Generator) -> None: ...
+
+
 @torch.no_grad()
 def initialise(module: nn.Module, scheme: Scheme, random: torch.Generator) -> None:
     """Set every parameter and buffer of `module`, in the order its layers were registered.
@@ -33,13 +41,15 @@ def initialise(module: nn.Module, scheme: Scheme, random: torch.Generator) -> No
     for layer in module.modules():
         if isinstance(layer, _ConvNd):
             _convolution(layer, scheme, random)
-        elif isinstance(layer, _BatchNorm):
+        elif isinstance(layer, _BatchNorm | nn.LayerNorm | nn.GroupNorm):
             layer.reset_parameters()
         elif isinstance(layer, nn.Linear):
             _default(layer.weight, layer.bias, random)
         elif isinstance(layer, nn.modules.rnn.RNNBase | nn.Embedding):
             for parameter in layer.parameters(recurse=False):
                 parameter.uniform_(-0.1, 0.1, generator=random)
+        elif isinstance(layer, SelfDrawn):
+            layer.draw(random)
         elif any(True for _ in layer.parameters(recurse=False)):
             raise TypeError(f"no rule to initialise {type(layer).__name__}")
 

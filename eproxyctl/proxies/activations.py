@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, PositiveFloat
 
 from eproxyctl.contracts import Batches, Needs, Proxy, ProxyOptions, Score, Seed
+from eproxyctl.errors import DataError
 from eproxyctl.proxies.zero_cost import ZeroCostOptions, ZeroCostProxy, prepare
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class NaswotProxy(ZeroCostProxy):
     """NASWOT: log |det K|, K[i, j] the number of rectified units that are on, or off, for both images i and j.
 
-    How differently the network's linear regions take the images of one minibatch; no labels, no gradients.
+    How differently the network's linear regions take the images of one minibatch; no labels, no gradients. Networks
+    of smooth activations only (GELU of transformers, SiLU) have no such units: they are failed rows, and say so.
     Mellor et al., "Neural Architecture Search without Training", ICML 2021 (K_H and the score, §3).
     """
 
@@ -37,12 +39,16 @@ class NaswotProxy(ZeroCostProxy):
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
         import torch
 
-        from eproxyctl.proxies.layers import Agreement
+        from eproxyctl.proxies.layers import SMOOTH, Agreement
 
         module = self.prepare(network, batches, seed)
         images, device = len(batches.inputs), batches.inputs.device
         with torch.no_grad(), Agreement(images, device, per_convolution=self.options.per_convolution) as agreement:
             module(batches.inputs)
+        if not agreement.counts.any() and any(isinstance(layer, SMOOTH) for layer in module.modules()):
+            raise DataError(
+                "naswot counts rectified units, and this network has none", hint="activation: relu or relu6 has them"
+            )
         return Score(float(torch.linalg.slogdet(agreement.counts).logabsdet))
 
 
@@ -78,7 +84,8 @@ class ZenProxy(Proxy):
 
     Weights, images x and noise ε are standard normal, α = 0.01; no data. σ² are the running variances after both
     passes, as in the official code, which scales what the norms took out. Lin et al., Zen-NAS, ICCV 2021, algorithm 1.
-    f is the end of the last stage; the official code's has the final norm and ReLU too.
+    f is the end of the last stage; the official code's has the final norm and ReLU too. Layer norms take scales out
+    as well, and nothing puts those back: scores of transformers say little.
     """
 
     kind = "zen"

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from eproxyctl.contracts import derive
+from eproxyctl.networks.blocks.tokens import as_maps
 from eproxyctl.networks.initialise import generator
 from eproxyctl.networks.size import as_module
-from eproxyctl.proxies.layers import outputs_of
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -21,11 +21,28 @@ if TYPE_CHECKING:
 def maps_of_blocks(network: Network, inputs: Tensor) -> list[Tensor]:
     """What each block returns, first to last, [B, C, *spatial]; the ends of the stages where there are fewer than two.
 
-    A block is a cell, stem or reduction: a module of several layers that is not a list of blocks itself.
+    A block is a cell, stem or reduction: a module of several layers that is not a list of blocks itself. Tokens of
+    transformers are taken as the maps they stand for, without the class token.
     """
-    with outputs_of(_blocks(as_module(network))) as outputs:
+    maps: list[Tensor] = []
+
+    def keep(module: nn.Module, _inputs: object, output: object) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            return None
+        shown = as_maps(module, output)
+        if shown is not None:
+            maps.append(shown[0])
+            return shown[1]
+        if output.dim() == inputs.dim():
+            maps.append(output)
+        return None
+
+    handles = [module.register_forward_hook(keep) for module in _blocks(as_module(network))]
+    try:
         stages = network.features(inputs)[::-1]
-    maps = [output for _, output in outputs if output.dim() == inputs.dim()]
+    finally:
+        for handle in handles:
+            handle.remove()
     return maps if len(maps) > 1 else stages
 
 

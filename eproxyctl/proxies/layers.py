@@ -13,10 +13,13 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from eproxyctl.contracts import Batches
+from eproxyctl.networks.blocks.layers import ChannelNorm
 
 Layer = TypeVar("Layer", bound=nn.Module)
 aten = torch.ops.aten
 RECTIFIERS = {aten.relu.default, aten.relu_.default, aten.hardtanh.default, aten.hardtanh_.default}
+SMOOTH = (nn.GELU, nn.SiLU, nn.Hardswish, nn.LeakyReLU)
+"""Activations that do not rectify."""
 
 
 def weighted(module: nn.Module) -> list[_ConvNd | nn.Linear]:
@@ -58,6 +61,18 @@ def outputs_of(modules: Iterable[Layer]) -> Iterator[list[tuple[Layer, Tensor]]]
     handles = [module.register_forward_hook(keep) for module in modules]
     try:
         yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def passing(module: nn.Module) -> Iterator[None]:
+    """Inside the block the layer and group norms of `module` return their input."""
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.LayerNorm | nn.GroupNorm | ChannelNorm)]
+    handles = [layer.register_forward_hook(lambda _layer, inputs, _output: inputs[0]) for layer in norms]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()

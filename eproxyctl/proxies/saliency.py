@@ -149,8 +149,8 @@ def _channels(products: Tensor) -> float:
 class SynflowProxy(ZeroCostProxy):
     """SynFlow: log Σ w · ∂R/∂w over the weights, R the sum of the logits for an input of ones with all weights |w|.
 
-    Without data or labels. Batch norm is left out, arithmetic is float64, and the logarithm (which ranks alike) keeps
-    the values readable. Tanaka et al., NeurIPS 2020; summed over a network by Abdelfattah et al., ICLR 2021, eq. 1.
+    Without data or labels. Normalisations are left out, arithmetic is float64, and the logarithm, which ranks alike,
+    keeps values readable. Tanaka et al., NeurIPS 2020; summed over a network by Abdelfattah et al., ICLR 2021, eq. 1.
     """
 
     kind = "synflow"
@@ -160,14 +160,15 @@ class SynflowProxy(ZeroCostProxy):
         import torch
         from torch.func import functional_call
 
-        from eproxyctl.proxies.layers import dot, gradients, weighted
+        from eproxyctl.proxies.layers import dot, gradients, passing, weighted
 
         module = self.prepare(network, batches, seed).eval()
         values = _linear(module)
         ones = torch.ones_like(batches.inputs[:1], dtype=torch.float64)
         layers = set(weighted(module))
         flowing = [values[f"{name}.weight"] for name, layer in module.named_modules() if layer in layers]
-        slopes = gradients(functional_call(module, values, (ones,)).sum(), flowing)
+        with passing(module):
+            slopes = gradients(functional_call(module, values, (ones,)).sum(), flowing)
         flow = math.fsum(dot(w, g) for w, g in zip(flowing, slopes, strict=True) if g is not None)
         return Score(math.log(flow) if flow > 0 else -math.inf)
 

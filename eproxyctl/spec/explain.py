@@ -48,6 +48,10 @@ def problem_of(error: Mapping[str, Any], root: Node, model: type[BaseModel]) -> 
         return tag.origin.problem(
             f"{name}: there is no '{error['ctx']['tag']}'", did_you_mean(str(error["ctx"]["tag"]), kinds)
         )
+    if kind == "declared":
+        found = node.child(key) if key else None
+        place = node.keys.get(key, node.origin) if error["ctx"]["at_key"] or found is None else found.origin
+        return place.problem(f"{name}: {error['msg']}", str(error["ctx"]["hint"]))
     target = node.child(key) if key else node
     value = (target or node).value
     message = MESSAGES.get(kind, str(error["msg"]).removeprefix("Value error, "))

@@ -29,6 +29,43 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "nasbench-mr": {"kind": "nasbench-mr", "stem_stride": 1},
     "nasbench-nlp": {"kind": "nasbench-nlp", "width": 80, "embedding": 60},
     "mobilenet": {"kind": "mobilenet", "stem_stride": 1},
+    "declared": {"kind": "declared"},
+    "declared with identities": {
+        "kind": "declared",
+        "choices": {"wide": {"choose": [16, 24]}},
+        "stem": {"block": "conv", "channels": {"use": "wide"}},
+        "stages": [
+            {
+                "block": {"choose": ["mbconv", "basic", "identity"]},
+                "kernel": {"choose": [3, 5]},
+                "expansion": {"choose": [2, 4], "when": {"kernel": 3}},
+                "depth": {"choose": [1, 2, 3]},
+                "each": "block",
+            },
+            {
+                "block": "bottleneck",
+                "channels": {"use": "wide", "times": 2},
+                "stride": 2,
+                "ratio": {"choose": [0.5, 1]},
+            },
+            {"block": "mbconv", "depth": {"choose": [0, 2]}, "kernel": {"choose": [3, 5]}, "squeeze": True},
+        ],
+    },
+    "declared transformers": {
+        "kind": "declared",
+        "stem": {"block": "patch", "size": 4, "channels": {"choose": [24, 48]}, "class_token": True},
+        "stages": [
+            {
+                "block": {"choose": ["vit", "mixer"]},
+                "depth": {"choose": [3, 4, 5]},
+                "heads": {"choose": [2, 3]},
+                "ratio": {"choose": [2, 3.5]},
+                "each": "block",
+            }
+        ],
+        "head": {"norm": "layer", "pool": "class"},
+        "limits": {"params": 90_000, "shape": [3, 16, 16], "outputs": 5, "rules": ["depth >= 4"]},
+    },
 }
 SPACES: dict[str, Space] = {
     name: REGISTRY.create("space", REGISTRY.get("space", fields["kind"]).options.model_validate(fields))

@@ -1,0 +1,1 @@
+"""The modules that declared networks are put together from."""
