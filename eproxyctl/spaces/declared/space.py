@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Fidelity, Space
+from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Fidelity, Sized, Space
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.spaces.declared.architecture import Architectures, StageOf, field_value
 from eproxyctl.spaces.declared.assembly import assemble, reads_token
@@ -34,7 +34,7 @@ NOMINAL = {1: (16, 1024), 2: (3, 224, 224), 3: (1, 64, 64, 64)}
 """Inputs for which architectures of a space are compared by size."""
 
 
-class DeclaredSpace(Space):
+class DeclaredSpace(Space, Sized):
     """A space declared in YAML: a stem, stages and a head of blocks, any value of which may be a choice.
 
     A value is a constant, `{choose: [3, 5]}`, `{from: 16, to: 64, step: 8}`, or `{use: NAME}` of a choice under
@@ -167,10 +167,11 @@ class DeclaredSpace(Space):
             misses = 0
             yield key
 
-    def sizes(self, key: str, shape: tuple[int, ...], outputs: int) -> tuple[int, int]:
-        """(params, macs) of the full network, counted without building it; equal to what the built one has."""
+    def params_and_macs(
+        self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = False
+    ) -> tuple[int, int]:
         written = self._codec.read(key)
-        built = self._architectures.walk(self._stages(written), shape)
+        built = self._architectures.walk(self._stages(written), shape, fidelity)
         size = self._sizes.of(built, outputs, self._architectures.head(written))
         return size.params, size.macs
 

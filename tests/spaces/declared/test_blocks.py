@@ -60,7 +60,7 @@ def test_a_block_of_a_plugin_is_declared_built_and_counted(spec: Path) -> None:
     assert space.largest() == "d2:k5:k5"
     assert space.ranks == (2,)
     built = count(lambda: space.build("d2:k3:k5", (3, 16, 16), 4), (3, 16, 16))
-    assert space.sizes("d2:k3:k5", (3, 16, 16), 4) == built
+    assert space.params_and_macs("d2:k3:k5", (3, 16, 16), 4) == built
     again = registry.parse("space", options.model_dump(mode="json"))
     assert registry.create("space", again).parameters() == space.parameters()
 

@@ -181,7 +181,7 @@ def test_limits_hold_for_all_that_is_drawn_parsed_and_largest() -> None:
     for key in keys:
         a, b, c = (int(term[1:]) for term in key.split("-"))
         assert 8 < a <= b < c
-        assert space.sizes(key, (3, 32, 32), 10)[0] <= 60_000
+        assert space.params_and_macs(key, (3, 32, 32), 10)[0] <= 60_000
     for wrong in ("c64-c64-c64", "c16-c8-c24", "c8-c8-c16"):
         with pytest.raises(InvalidArchitecture, match="the limits of the space leave this architecture out"):
             space.parse(wrong)

@@ -21,7 +21,7 @@ def test_a_known_network_has_its_published_size(name: str) -> None:
     found = count(lambda: space.build(key, IMAGE, 1000), IMAGE)
     assert found[0] == params
     assert found[1] == pytest.approx(macs, rel=0.02)
-    assert space.sizes(key, IMAGE, 1000) == found
+    assert space.params_and_macs(key, IMAGE, 1000) == found
 
 
 MIXED: dict[str, dict[str, Any]] = {
@@ -74,4 +74,4 @@ MIXED: dict[str, dict[str, Any]] = {
 def test_sizes_are_those_of_the_built_network(name: str, shape: tuple[int, ...]) -> None:
     space = declared(MIXED[name])
     for key in itertools.islice(space.sample(len(shape)), 25):
-        assert space.sizes(key, shape, 7) == count(lambda key=key: space.build(key, shape, 7), shape), key  # type: ignore[misc]
+        assert space.params_and_macs(key, shape, 7) == count(lambda key=key: space.build(key, shape, 7), shape), key  # type: ignore[misc]

@@ -78,13 +78,13 @@ def test_a_record_of_autoformer_is_read() -> None:
 )
 def test_the_network_that_a_spec_names_is_in_its_space(name: str, choices: dict[str, object], params: int) -> None:
     space = space_of(name)
-    assert space.sizes(space.parse(choices), (3, 224, 224), 1000)[0] == params  # type: ignore[attr-defined]
+    assert space.params_and_macs(space.parse(choices), (3, 224, 224), 1000)[0] == params  # type: ignore[attr-defined]
 
 
 def test_nothing_drawn_from_regnets_is_beyond_its_limits() -> None:
     space = space_of("regnet")
     for key in itertools.islice(space.sample(0), 20):
-        assert space.sizes(key, (3, 224, 224), 1000)[0] <= 6e6  # type: ignore[attr-defined]
+        assert space.params_and_macs(key, (3, 224, 224), 1000)[0] <= 6e6  # type: ignore[attr-defined]
 
 
 def test_features_of_transformers_are_maps_at_three_depths() -> None:
