@@ -203,7 +203,8 @@ def test_rows_of_other_versions_are_refused_until_accepted(tmp_path: Path, monke
 def test_every_command_that_pays_for_rows_takes_the_flag(table: Path, cli: Cli, command: str) -> None:
     table.write_text(table.read_text() + "search: {evaluations: 2}\n")
     source = ("--set", "task.source={kind: digits}", "--set", "train={architectures: 1, epochs: 1, images: 64}")
-    words = (command, table, *source, "--run", "run")
+    known = ("--set", "space.architectures={table: true, sample: 4}")
+    words = (command, table, *source, *known, "--run", "run")
     assert cli(*words).exit_code == 0
     stamp = stamped()
     stamp["stamp"]["versions"]["torch"] = "2.0"
