@@ -16,6 +16,8 @@ from eproxyctl.tasks.rows import Document, Row
 
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d{1,9})\]")
+NAME = 60
+"""Characters of a field's name that a list of them shows."""
 LOOKED_AT = 5
 """Rows from which it is read what fields are."""
 
@@ -86,6 +88,11 @@ def parsed(space: Space, notation: Any) -> str:
         raise InvalidArchitecture(f"no architecture: {cause(error)}") from None
 
 
+def short(name: object) -> str:
+    """A foreign name in a list of several."""
+    return shown(name) if len(str(name)) <= NAME else f"{shown(str(name)[:NAME])}…"
+
+
 def find(document: Document, options: TableOptions, space: Space) -> Fields:
     """The fields of a table as the options name them, else the obvious ones.
 
@@ -107,7 +114,7 @@ def _key(document: Document, options: TableOptions, space: Space) -> str | None:
         place(document.columns, name, str(document.path))
         return name
     first = list(islice(document.rows, LOOKED_AT))
-    if any(row.notation is not None for row in first) or any(_is_architecture(space, row.value) for row in first):
+    if any(row.notation is not None for row in first) or any(is_architecture(space, row.value) for row in first):
         return None
     records = [row.value for row in first if isinstance(row.value, Mapping)]
     return next((name for name in KEY_COLUMNS if any(name in record for record in records)), None)
@@ -132,7 +139,7 @@ def _metric(document: Document, options: TableOptions, space: Space, key: str | 
     if len(others) == 1 and (key is not None or document.rows[0].notation is not None):
         return others[0]
     hint = f"set task.table.metric: {_numbers(document)}"
-    if key is None and all(row.notation is None and not _is_architecture(space, row.value) for row in _first(document)):
+    if key is None and all(row.notation is None and not is_architecture(space, row.value) for row in _first(document)):
         hint += f"; {key_hint(document, space)}"
     told = "has several metrics" if document.columns else f"is {document.form}, and task.table.metric is not set"
     raise DataError(f"{shown(document.path)} {told}: {fields(document)}", hint=hint)
@@ -160,7 +167,7 @@ def fields(document: Document) -> str:
     kinds = _kinds(document)
     if not kinds:
         return f"it is {document.form}"
-    told = [f"{shown(name)} ({kind})" for name, kind in islice(kinds.items(), LISTED)]
+    told = [f"{short(name)} ({kind})" for name, kind in islice(kinds.items(), LISTED)]
     more = f" and {len(kinds) - LISTED} more" if len(kinds) > LISTED else ""
     return f"its {'columns' if document.columns else 'fields'} are {', '.join(told)}{more}"
 
@@ -170,7 +177,7 @@ def key_hint(document: Document, space: Space) -> str:
     names = [
         name
         for name in _kinds(document)
-        if any(_is_architecture(space, at(row.value, name)) for row in _first(document))
+        if any(is_architecture(space, at(row.value, name)) for row in _first(document))
     ]
     if names:
         return f"task.table.key: {' | '.join(map(shown, names))}"
@@ -183,7 +190,7 @@ def metric_hint(document: Document) -> str:
 
 
 def _numbers(document: Document) -> str:
-    names = [shown(name) for name, kind in _kinds(document).items() if kind == "number"]
+    names = [short(name) for name, kind in _kinds(document).items() if kind == "number"]
     more = " | …" if len(names) > LISTED else ""
     return " | ".join(names[:LISTED]) + more or "a field"
 
@@ -213,7 +220,8 @@ def _kind(value: Any) -> str:
     return "an object" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "nothing"
 
 
-def _is_architecture(space: Space, notation: Any) -> bool:
+def is_architecture(space: Space, notation: Any) -> bool:
+    """Whether the space knows a notation."""
     try:
         parsed(space, notation)
     except InvalidArchitecture:

@@ -19,7 +19,7 @@ from eproxyctl.errors import DataError, EproxyError, did_you_mean
 MIB = 1 << 20
 LONGEST = 300
 """Characters of a foreign name or message that are shown."""
-LISTED = 12
+LISTED = 20
 """Foreign names that a message lists."""
 MOST = 1000
 """Foreign names among which one is looked for that is like another."""

@@ -14,6 +14,7 @@ from eproxyctl.tasks.files import MIB, content, foreign, gunzipped, shown, text
 
 LARGEST = 512 * MIB
 """Bytes of a table, unpacked."""
+KEYED = "an object keyed by architecture"
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 
@@ -142,7 +143,7 @@ def _json_rows(path: Path, data: Any) -> tuple[list[Row], str]:
     if isinstance(data, Mapping):
         if not _in_parts(data):
             rows = [Row(f"key {i}", value, notation) for i, (notation, value) in enumerate(data.items(), 1)]
-            return rows, "an object keyed by architecture"
+            return rows, KEYED
         data = [row for part in data.values() for row in part]
     if not isinstance(data, list):
         raise DataError(

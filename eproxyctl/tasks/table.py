@@ -17,6 +17,7 @@ from eproxyctl.errors import DataError, InvalidArchitecture
 from eproxyctl.tasks import rows
 from eproxyctl.tasks.fields import Absent, Fields, at, fields, find, key_hint, metric_hint, parsed
 from eproxyctl.tasks.files import shown
+from eproxyctl.tasks.nested import unwrapped
 
 MAX_PROBLEMS = 10
 WITHOUT_METRIC = ("failed", "diverged")
@@ -102,7 +103,7 @@ def load(options: TableOptions, space: Space) -> Table:
     Raises:
         DataError: no such file, another format, fields that are not there, or bad rows, each with its number.
     """
-    document = rows.read(Path(options.path), NO_TABLE)
+    document = unwrapped(rows.read(Path(options.path), NO_TABLE), space)
     reader = _Reader(options, space, document, find(document, options, space))
     for row in document.rows:
         reader.add(row)

@@ -38,14 +38,14 @@ from eproxyctl.tasks.sources import Folder
 from eproxyctl.tasks.table import load
 from eproxyctl.tasks.volumes import VolumesTask
 
-pytestmark = pytest.mark.fuzz
-
 SECONDS = float(os.environ.get("EPROXYCTL_FUZZ_SECONDS", "5"))
 SEED = int(os.environ.get("EPROXYCTL_FUZZ_SEED", "0"))
 LEAST = 8
 """Inputs of each kind, however slow the machine is."""
 LONGEST = 5.0
 """CPU seconds that one input may take."""
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(240 + 20 * SECONDS)]
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
 LABELS = np.arange(20) % 4
@@ -302,7 +302,7 @@ def planted(root: Path, tree: list[tuple[list[bytes], bytes]]) -> None:
 
 @seed(SEED)
 @settings(
-    max_examples=max(30, int(SECONDS * 6)),
+    max_examples=max(30, int(SECONDS * 2)),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -12,6 +12,7 @@ import pytest
 from eproxyctl.contracts import TableOptions
 from eproxyctl.errors import DataError
 from eproxyctl.spaces.mobilenet import MobileNetSpace
+from eproxyctl.spaces.nasbench101 import NasBench101Space
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.tasks.table import Table, load
 
@@ -47,6 +48,20 @@ def test_json_in_every_form(tmp_path: Path, name: str) -> None:
     document, options = FORMS[name]
     table = read(tmp_path / "t.json", document, **options)
     assert table.metric == {KEYS[0]: 1.5, KEYS[1]: 2.0}
+
+
+def test_an_object_that_names_the_data_set_first(tmp_path: Path) -> None:
+    table = {key: {"acc": i, "n": 1} for i, key in enumerate(KEYS)}
+    assert len(read(tmp_path / "t.json", {"cifar10": table}, metric="acc").metric) == 30
+    message, _ = refused(tmp_path / "t.json", {"cifar10": table, "cifar100": table}, metric="acc")
+    assert "has several tables: cifar10, cifar100" in message
+
+
+def test_the_public_tables_of_proxies_are_read_as_they_are(benchmarks: Path) -> None:
+    space = NasBench101Space(NasBench101Space.Options())
+    options = TableOptions(path=str(benchmarks / "peers" / "nasbench101.json"), metric="params", repeats="first")
+    table = load(options, space)
+    assert (table.rows, table.repeated) == (500, 199)
 
 
 def test_lines_of_json_and_csv_with_lone_carriage_returns(tmp_path: Path) -> None:
