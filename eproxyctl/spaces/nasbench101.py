@@ -17,6 +17,7 @@ from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
     Graph,
+    arrangement,
     canonical_order,
     fingerprint,
     prune,
@@ -113,6 +114,7 @@ class NasBench101Space(Space):
             **ways(graph, convolutions).traits("paths"),
             "paths.pooling": ways(graph, ["maxpool3x3"]).walk,
             **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
+            **arrangement(graph).traits(OPERATIONS),
         }
 
     def size(self) -> int:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
+from eproxyctl.spaces.patterns import Arrangement
 from eproxyctl.spaces.traits import through
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -30,7 +31,7 @@ def describe(terms: Terms, sums: Sums) -> str:
 
 
 def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
-    """Of the simplified cell: counts of operations; convolutions, and poolings, on the ways through it.
+    """Of the simplified cell: counts of operations, how they are arranged, and the ways through it.
 
     Args:
         cell: as written, dead parts included.
@@ -43,13 +44,15 @@ def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
     (ways,) = through(sources, convolutions, sums, outputs, 1)
     (pooled,) = through(sources, poolings, sums, outputs, 1)
     counts = Counter(operation for operation, _ in terms)
+    live = [operation for operation in operations if operation != "none"]
     return {
         "operations": float(len(terms)),
         "parametric": float(sum(convolutions)),
         "sums": float(len(sums)),
         **ways.traits("paths"),
         "paths.pooling": pooled.walk,
-        **{f"count.{operation}": float(counts[operation]) for operation in operations if operation != "none"},
+        **{f"count.{operation}": float(counts[operation]) for operation in live},
+        **Arrangement(terms, sums).traits(live),
     }
 
 
