@@ -54,8 +54,7 @@ def _origin(plan: Plan, best: Entrant, trials: int) -> str:
     choice = getattr(best.options, "choice", None)
     if choice is None:
         return f"Found as {best.name} of {trials} by {plan.spec.dps.sampler}"
-    validated = ", ".join(f"{name} {value:.2f}" for name, value in choice.validated.items())
-    return f"Learned: {choice.name}, for {choice.reason}; on labels left out: {validated}"
+    return f"Learned: {choice.name}: {choice.reason}"
 
 
 def remarks(found: Sequence[Entrant]) -> list[str]:

@@ -1,161 +1,129 @@
-"""Models of a few labels, kept as data: they predict from what is written in them, without fitting again."""
+"""What few labels teach, kept as data: it predicts from what is written in it, without fitting again."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from eproxyctl.contracts import Options
-from eproxyctl.fewshot.scores import Features, Scale, group, matrix, normal_scores
+from eproxyctl.fewshot.former import Ensemble, GaussianProcess
+from eproxyctl.fewshot.scores import Features, Scale, matrix, votes
 from eproxyctl.ranking import Floats, spearman
 
-EMPHASIS = 4.0
-"""Votes of a group that a member of the Gaussian process trusts more than the others."""
-NOISES = (0.05, 0.2, 0.5)
-"""Variances of the labels' noise to average over, that of the function being 1: 20 ranks are never exact."""
-SMALLEST_SHARE = 0.01
 
+class Process(Options):
+    """A Gaussian process: a mean of priors with learned weights, a kernel over weighted features, and noise.
 
-class Ensemble(Options):
-    """A weighted sum of the normal scores of features: of one, or of all."""
-
-    method: Literal["ensemble"] = "ensemble"
-    scales: tuple[Scale, ...]
-    weights: tuple[float, ...] = Field(description="below 0 where less of the feature is better")
-
-    def predict(self, features: Features) -> Floats:
-        """[n] predictions, higher is better, in no unit."""
-        return self.score(matrix(self.scales, features))
-
-    def score(self, points: Floats) -> Floats:
-        """The same of [n, d] normal scores."""
-        return np.asarray((points * np.array(self.weights)).sum(axis=1), dtype=np.float64)
-
-
-class Member(Options):
-    """One Gaussian process: a squared exponential kernel of length 1 over weighted features, and noise."""
+    Metric = Σ wᵢ·priorᵢ + f(features) + noise; wᵢ ~ N(mean / k, spread² / k) for k priors. The kernel of f is
+    amplitude · ((1 − linear) · exp(−length · d² / 2) + linear · ⟨x, x'⟩), with the votes of groups as weights of d² and
+    of the product (Rasmussen and Williams 2006, sections 2.7, 4.2 and 5.4.1).
+    """
 
     emphasis: str | None = Field(None, description="the group that has four votes; null: all groups have one")
-    share: float = Field(description="weight of the member in the mean, from its marginal likelihood")
-    noise: float = Field(gt=0, description="variance of the labels' noise; that of the function is 1")
-    coefficients: tuple[float, ...] = Field(description="of each training row's kernel")
+    length: float = Field(gt=0, description="factor of squared distances")
+    linear: float = Field(ge=0, le=1, description="share of the linear kernel")
+    amplitude: float = Field(1.0, gt=0, description="variance of the function")
+    noise: float = Field(gt=0, description="variance of the labels' noise; that of the labels is 1")
+    priors: tuple[str, ...] = Field((), description="that are part of the mean")
+    mean: float = Field(0.0, description="expected weight of all priors together")
+    spread: float = Field(0.0, ge=0, description="standard deviation of that weight")
+    share: float = Field(1.0, description="weight of the process in the mean, from its marginal likelihood")
+    coefficients: tuple[float, ...] = Field((), description="of each training row's kernel")
 
-
-class GaussianProcess(Options):
-    """Gaussian processes over normal scores, averaged by marginal likelihood.
-
-    Each group of features has one vote, spread evenly over its features; a member may give one group four. Votes are
-    the weights, summing to 1, of squared distances in a kernel exp(−d²/2) (Rasmussen and Williams 2006, eq. 4.9).
-    """
-
-    method: Literal["gaussian process"] = "gaussian process"
-    scales: tuple[Scale, ...]
-    rows: tuple[tuple[float, ...], ...] = Field(description="normal scores of the training architectures")
-    members: tuple[Member, ...]
-
-    def predict(self, features: Features) -> Floats:
-        """[n] predictions, higher is better: normal scores of the metric's rank."""
-        return self.score(matrix(self.scales, features))
-
-    def score(self, points: Floats) -> Floats:
-        """The same of [n, d] normal scores."""
+    def gram(self, names: Sequence[str], points: Floats, rows: Floats) -> Floats:
+        """[n, m] kernel of f between two sets of architectures."""
         from scipy.spatial.distance import cdist
 
-        names, rows = [scale.name for scale in self.scales], np.array(self.rows)
+        roots = np.sqrt(votes(names, self.emphasis))
+        left, right = points * roots, rows * roots
+        kernel = (1.0 - self.linear) * np.exp(-0.5 * self.length * cdist(left, right, "sqeuclidean"))
+        return np.asarray(self.amplitude * (kernel + self.linear * (left @ right.T)), dtype=np.float64)
+
+
+class Mixture(Options):
+    """Gaussian processes over normal scores, averaged by marginal likelihood.
+
+    Each group of features has one vote, spread evenly over its features; a process may give one group four.
+    """
+
+    method: Literal["mixture"] = "mixture"
+    scales: tuple[Scale, ...] = Field(description="of the features")
+    priors: tuple[Scale, ...] = Field((), description="of the priors, higher is better")
+    rows: tuple[tuple[float, ...], ...] = Field(description="normal scores of the training architectures: features")
+    prior_rows: tuple[tuple[float, ...], ...] = Field((), description="the same of the priors")
+    processes: tuple[Process, ...]
+
+    def predict(self, features: Features) -> Floats:
+        """[n] predictions, higher is better: normal scores of the metric's rank. Priors are among the features."""
+        return self.score(matrix(self.scales, features), matrix(self.priors, features))
+
+    def score(self, points: Floats, priors: Floats) -> Floats:
+        """The same of [n, d] normal scores and [n, k] of the priors."""
         total = np.zeros(len(points))
-        for member in self.members:
-            weights = np.sqrt(votes(names, member.emphasis))
-            kernel = np.exp(-0.5 * cdist(points * weights, rows * weights, "sqeuclidean"))
-            # Summed row by row: a matrix product's last bits depend on how many rows there are.
-            total += member.share * (kernel * np.array(member.coefficients)).sum(axis=1)
+        for process in self.processes:
+            total += process.share * self._mean(process, points, priors)
         return total
 
+    def std(self, features: Features) -> Floats:
+        """[n] standard deviations of the predictions: of each process, and among them; label noise left out."""
+        from scipy.linalg import cho_factor, cho_solve
 
-Model = Annotated[Ensemble | GaussianProcess, Field(discriminator="method")]
+        points, priors = matrix(self.scales, features), matrix(self.priors, features)
+        mean, square = self.score(points, priors), np.zeros(len(points))
+        rows, names = self._rows, [scale.name for scale in self.scales]
+        for process in self.processes:
+            own, given = self._prior_points(process, priors), self._prior_points(process, self._prior_rows)
+            weight = process.spread**2 / max(1, len(process.priors))
+            variance = process.amplitude * (
+                1.0 - process.linear + process.linear * (points**2 * votes(names, process.emphasis)).sum(axis=1)
+            ) + weight * (own**2).sum(axis=1)
+            if len(rows):
+                gram = process.gram(names, rows, rows) + weight * given @ given.T
+                cross = process.gram(names, points, rows) + weight * own @ given.T
+                factor = cho_factor(gram + process.noise * np.eye(len(rows)), lower=True)
+                variance = variance - (cross * cho_solve(factor, cross.T).T).sum(axis=1)
+            distance = self._mean(process, points, priors) - mean
+            square += process.share * (np.maximum(variance, 0.0) + distance**2)
+        return np.asarray(np.sqrt(square), dtype=np.float64)
 
+    @property
+    def _rows(self) -> Floats:
+        return np.array(self.rows, dtype=np.float64).reshape(len(self.rows), len(self.scales))
 
-def votes(names: list[str], emphasis: str | None) -> Floats:
-    """[d] weights of features, summing to 1: one vote a group, EMPHASIS for the group that is trusted more."""
-    groups = [group(name) for name in names]
-    weights = np.array([(EMPHASIS if g == emphasis else 1.0) / groups.count(g) for g in groups])
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    @property
+    def _prior_rows(self) -> Floats:
+        return np.array(self.prior_rows, dtype=np.float64).reshape(len(self.rows), len(self.priors))
 
+    def _prior_points(self, process: Process, priors: Floats) -> Floats:
+        """[n, k] normal scores of the priors that a process uses, about their mean over the training architectures."""
+        columns = [i for i, scale in enumerate(self.priors) if scale.name in process.priors]
+        given = self._prior_rows[:, columns]
+        return priors[:, columns] - (given.mean(axis=0) if len(given) else 0.0)
 
-# ------------------------------------------------------------------------------------------------------- learning
+    def _mean(self, process: Process, points: Floats, priors: Floats) -> Floats:
+        """[n] predictions of one process, the last bit of each depending on its own architecture only."""
+        from scipy.spatial.distance import cdist
 
-
-def best_single(used: tuple[Scale, ...], points: Floats, metric: Floats) -> Ensemble:
-    """The feature that ranks the training architectures best, its direction learned.
-
-    Args:
-        used: the features.
-        points: [n, d] their normal scores.
-        metric: [n], higher is better.
-    """
-    correlations = _correlations(points, metric)
-    best = int(np.abs(correlations).argmax())
-    return Ensemble(scales=used[best : best + 1], weights=(-1.0 if correlations[best] < 0 else 1.0,))
-
-
-def ensemble(used: tuple[Scale, ...], points: Floats, metric: Floats) -> Ensemble:
-    """All features, one vote a group, each by the square of its ρ on the training architectures and in its direction.
-
-    The mean of rankings, but for features that do not rank the training architectures counting little. Arguments are
-    those of `best_single`.
-    """
-    correlations = _correlations(points, metric)
-    weights = votes([scale.name for scale in used], None) * correlations * np.abs(correlations)
-    return Ensemble(scales=used, weights=tuple(weights.tolist()))
-
-
-def _correlations(points: Floats, metric: Floats) -> Floats:
-    """[d] Spearman's ρ of each feature, 0 where it is the same for all."""
-    return np.asarray(np.nan_to_num([spearman(column, metric) for column in points.T]), dtype=np.float64)
-
-
-def gaussian_process(used: tuple[Scale, ...], points: Floats, metric: Floats) -> GaussianProcess:
-    """One member for each emphasis and noise, its share by marginal likelihood.
-
-    Args:
-        used: the features.
-        points: [n, d] their normal scores.
-        metric: [n], higher is better; not all equal.
-    """
-    names = [scale.name for scale in used]
-    target = normal_scores(metric)
-    target = target / target.std()
-    groups = sorted({group(name) for name in names})
-    emphases: list[str | None] = [None, *groups] if len(groups) > 1 else [None]
-    fitted = [
-        _member(points * np.sqrt(votes(names, emphasis)), target, emphasis, noise)
-        for emphasis, noise in itertools.product(emphases, NOISES)
-    ]
-    likelihoods = np.array([likelihood for _, likelihood in fitted])
-    shares = np.exp(likelihoods - likelihoods.max())
-    shares = np.where(shares < SMALLEST_SHARE * shares.sum(), 0.0, shares)
-    shares = shares / shares.sum()
-    members = tuple(
-        member.model_copy(update={"share": float(share)})
-        for (member, _), share in zip(fitted, shares, strict=True)
-        if share
-    )
-    return GaussianProcess(scales=used, rows=tuple(map(tuple, points.tolist())), members=members)
+        own = self._prior_points(process, priors)
+        weights = np.full(own.shape[1], process.mean / max(1, own.shape[1]))
+        if not self.rows:
+            return np.asarray((own * weights).sum(axis=1), dtype=np.float64)
+        alpha, rows = np.array(process.coefficients), self._rows
+        given = self._prior_points(process, self._prior_rows)
+        weights = weights + process.spread**2 / max(1, own.shape[1]) * (given * alpha[:, None]).sum(axis=0)
+        vote = votes([scale.name for scale in self.scales], process.emphasis)
+        slope = process.amplitude * process.linear * vote * (rows * alpha[:, None]).sum(axis=0)
+        roots = np.sqrt(vote)
+        kernel = np.exp(-0.5 * process.length * cdist(points * roots, rows * roots, "sqeuclidean"))
+        # Summed row by row: a matrix product's last bits depend on how many rows there are.
+        curved = (kernel * (process.amplitude * (1.0 - process.linear) * alpha)).sum(axis=1)
+        return np.asarray(curved + (points * slope).sum(axis=1) + (own * weights).sum(axis=1), dtype=np.float64)
 
 
-def _member(points: Floats, target: Floats, emphasis: str | None, noise: float) -> tuple[Member, float]:
-    """(member, log marginal likelihood)"""
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF
-
-    fitted = GaussianProcessRegressor(RBF(1.0), alpha=noise, optimizer=None).fit(points, target)
-    member = Member(emphasis=emphasis, share=1.0, noise=noise, coefficients=tuple(fitted.alpha_.tolist()))
-    return member, float(fitted.log_marginal_likelihood_value_)
-
-
-# --------------------------------------------------------------------------------------------------------- reading
+Model = Annotated[Mixture | Ensemble | GaussianProcess, Field(discriminator="method")]
 
 
 class Influence(Options):
@@ -171,17 +139,18 @@ class Influence(Options):
     direction: float
 
 
-def influences(model: Ensemble | GaussianProcess, features: Features, seed: int = 0) -> tuple[Influence, ...]:
-    """What each feature does in a model, the strongest first, over at most 500 of the architectures given."""
+def influences(model: Mixture | Ensemble | GaussianProcess, features: Features, seed: int = 0) -> tuple[Influence, ...]:
+    """What each feature and prior does in a model, the strongest first, over at most 500 of the architectures given."""
     generator = np.random.default_rng(seed)
-    points = matrix(model.scales, features)
-    points = points[np.sort(generator.permutation(len(points))[:500])]
-    predicted = model.score(points)
+    total = max(len(column) for column in features.values())
+    chosen = np.sort(generator.permutation(total)[:500])
+    scales = {scale.name: scale for scale in (*model.scales, *(model.priors if isinstance(model, Mixture) else ()))}
+    few = {name: np.asarray(features[name], dtype=np.float64)[chosen] for name in scales if name in features}
+    predicted = model.predict(few)
     found = []
-    for column, scale in enumerate(model.scales):
-        shuffled = points.copy()
-        shuffled[:, column] = generator.permutation(points[:, column])
-        weight = 1.0 - np.nan_to_num(spearman(predicted, model.score(shuffled)))
-        direction = np.nan_to_num(spearman(predicted, points[:, column]))
-        found.append(Influence(feature=scale.name, weight=float(weight), direction=float(direction)))
+    for name, scale in scales.items():
+        shuffled = model.predict({**few, name: generator.permutation(few[name])})
+        weight = 1.0 - np.nan_to_num(spearman(predicted, shuffled))
+        direction = np.nan_to_num(spearman(predicted, scale(few)))
+        found.append(Influence(feature=name, weight=float(weight), direction=float(direction)))
     return tuple(sorted(found, key=lambda influence: -influence.weight))

@@ -33,11 +33,12 @@ HINT = "eproxyctl dps SPEC, then name the proxy.yaml that it writes"
 
 
 class FewShotProxy(Proxy, Composite, Learner):
-    """A Gaussian process over sizes, traits of the key and the members' scores, learned by `eproxyctl dps`.
+    """Gaussian processes over sizes, traits of the key and the members' scores, learned by `eproxyctl dps`.
 
     Inputs are normal scores of ranks, groups of features vote alike, directions are learned (see `eproxyctl.fewshot`).
-    `dps` learns from the training architectures of the metric table, and takes a simpler model (the best single
-    feature, the mean of all) where that ranks labels left out clearly better.
+    `dps` learns from the training architectures of the metric table. Features of the group `prior`, which are other
+    tasks' metrics or predictions of the same architectures, higher being better, are where it starts from: without
+    labels their mean is the prediction, and labels correct it and say how much it counts.
 
     Only members may train networks; each architecture is scored once by each. A member is a group of its own; one that
     ranks architectures among each other (az-nas, an ensemble) gives what it ranks by, so that a prediction depends on
@@ -73,7 +74,9 @@ class FewShotProxy(Proxy, Composite, Learner):
 
     def learn(self, known: Known, metric: Sequence[float], every: Known) -> ProxyOptions:
         labels = np.asarray(metric, dtype=np.float64)
-        choice = fewshot.fit(self._features(known), labels, pool=self._features(every))
+        features = self._features(every)
+        priors = [name for name in features if fewshot.group(name) == fewshot.OTHER_TASKS]
+        choice = fewshot.fit(self._features(known), labels, pool=features, priors=priors)
         return self.options.model_copy(update={"choice": choice})
 
     def _features(self, known: Known) -> fewshot.Features:

@@ -8,7 +8,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from eproxyctl.fewshot.choice import Choice
-from eproxyctl.fewshot.models import Ensemble, Influence, influences
+from eproxyctl.fewshot.former import Ensemble
+from eproxyctl.fewshot.models import Influence, Mixture, influences
 from eproxyctl.report import markup
 from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, shown
 from eproxyctl.report.page import Block
@@ -23,11 +24,12 @@ def learned(run: Run) -> list[Block]:
     if choice is None:
         return []
     validated = [(name, value) for name, value in choice.validated.items()]
-    blocks: list[Block] = [markup.paragraph(f"Chosen: {choice.name}, for {choice.reason}.")]
+    blocks: list[Block] = [markup.paragraph(f"Learned: {choice.name}; {choice.reason}.")]
     if validated:
         caption = "Spearman's ρ on labels left out, cross-validated, of each model that was tried"
         blocks.append(markup.grid(caption, ("model", "ρ"), [(name, round(value, 3)) for name, value in validated]))
-    return [*blocks, _influences(run, _read(choice))]
+    found = _read(choice)
+    return [*blocks, _influences(run, found)] if found else blocks
 
 
 def _choice(run: Run) -> Choice | None:
@@ -47,10 +49,17 @@ def _read(choice: Choice) -> tuple[Influence, ...]:
         pairs = zip(model.scales, model.weights, strict=True)
         found = [Influence(feature=s.name, weight=abs(w) / total, direction=float(np.sign(w))) for s, w in pairs]
         return tuple(sorted(found, key=lambda one: -one.weight))
-    points = np.array(model.rows)
+    scales, points = list(model.scales), np.array(model.rows)
+    if isinstance(model, Mixture) and model.priors:
+        if not len(points):
+            return ()
+        known = {scale.name for scale in scales}
+        extra = [i for i, scale in enumerate(model.priors) if scale.name not in known]
+        scales += [model.priors[i] for i in extra]
+        points = np.hstack([points, np.array(model.prior_rows)[:, extra]])
     features = {
         scale.name: np.interp(points[:, column], np.array(scale.scores), np.array(scale.values))
-        for column, scale in enumerate(model.scales)
+        for column, scale in enumerate(scales)
     }
     return influences(model, features)
 

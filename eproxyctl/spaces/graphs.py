@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.spaces.patterns import INPUT, Arrangement
 from eproxyctl.spaces.traits import Ways, shared, step
 
 VERTICES, EDGES = 7, 9
@@ -111,3 +112,9 @@ def ways(graph: Graph, counted: Collection[str]) -> Ways:
     for row, length in zip(graph.sources, lengths, strict=True):
         found.append(shared([found[a] for a in row]).longer(length))
     return found[-1]
+
+
+def arrangement(graph: Graph) -> Arrangement:
+    """The graph as operations on sums: value v is what vertex v is applied to, the last one the output."""
+    terms = [(INPUT, 0), *((operation, v) for v, operation in enumerate(graph.operations, start=1))]
+    return Arrangement(terms, graph.sources)

@@ -19,6 +19,7 @@ from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
     Graph,
+    arrangement,
     canonical_order,
     fingerprint,
     prune,
@@ -116,6 +117,7 @@ class NasBench101Space(Space, Sized, Drawable):
             **ways(graph, convolutions).traits("paths"),
             "paths.pooling": ways(graph, ["maxpool3x3"]).walk,
             **{f"count.{operation}": float(counts[operation]) for operation in OPERATIONS},
+            **arrangement(graph).traits(OPERATIONS),
         }
 
     def diagram(self, key: str) -> Diagram:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from eproxyctl.contracts import Panel, Vertex
 from eproxyctl.spaces.diagrams import operation_vertex, settled
+from eproxyctl.spaces.patterns import Arrangement
 from eproxyctl.spaces.traits import through
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -32,7 +33,7 @@ def describe(terms: Terms, sums: Sums) -> str:
 
 
 def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
-    """Of the simplified cell: counts of operations; convolutions, and poolings, on the ways through it.
+    """Of the simplified cell: counts of operations, how they are arranged, and the ways through it.
 
     Args:
         cell: as written, dead parts included.
@@ -45,13 +46,15 @@ def live_traits(cell: Cell, operations: Sequence[str]) -> dict[str, float]:
     (ways,) = through(sources, convolutions, sums, outputs, 1)
     (pooled,) = through(sources, poolings, sums, outputs, 1)
     counts = Counter(operation for operation, _ in terms)
+    live = [operation for operation in operations if operation != "none"]
     return {
         "operations": float(len(terms)),
         "parametric": float(sum(convolutions)),
         "sums": float(len(sums)),
         **ways.traits("paths"),
         "paths.pooling": pooled.walk,
-        **{f"count.{operation}": float(counts[operation]) for operation in operations if operation != "none"},
+        **{f"count.{operation}": float(counts[operation]) for operation in live},
+        **Arrangement(terms, sums).traits(live),
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -143,7 +145,10 @@ class TransNasBench101Space(Space, Sized, Drawable):
         architecture = self._read(key)
         if architecture.cell is None:
             return _macro_traits(architecture.modules)
-        return live_traits(architecture.cell, OPERATIONS)
+        _, reducing = pruned_cells(architecture.cell)
+        counts = Counter(operation for operation, _ in reducing[0])
+        live = [*(operation for operation in OPERATIONS if operation != "none"), PROJECTION]
+        return live_traits(architecture.cell, OPERATIONS) | {f"reducing.{name}": float(counts[name]) for name in live}
 
     def diagram(self, key: str) -> Diagram:
         architecture = self._read(key)
@@ -237,14 +242,31 @@ def _macro_fault(modules: str) -> str:
 
 def _macro_traits(modules: str) -> dict[str, float]:
     halve, widen = [digit in "34" for digit in modules], [digit in "24" for digit in modules]
+    halved, widened = list(itertools.accumulate(halve)), list(itertools.accumulate(widen))
+    # Of a module, relative to the first: widths squared times the places on its map.
+    work = [4.0 ** (w - r) for r, w in zip(halved, widened, strict=True)]
     return {
         "modules": float(len(modules)),
         "depth": 4.0 * len(modules),
         "count.halve": float(sum(halve)),
         "count.widen": float(sum(widen)),
         "width": 2.0 ** sum(widen),
-        "mean_width": sum(2.0 ** sum(widen[:m]) for m in range(1, len(modules) + 1)) / len(modules),
-        "mean_resolution": sum(0.5 ** sum(halve[:m]) for m in range(1, len(modules) + 1)) / len(modules),
+        "mean_width": sum(2.0**w for w in widened) / len(modules),
+        "mean_resolution": sum(0.5**r for r in halved) / len(modules),
+        **{f"work.{r}": math.fsum(each for each, at in zip(work, halved, strict=True) if at == r) for r in range(5)},
+        **_places("halve", halve),
+        **_places("widen", widen),
+    }
+
+
+def _places(name: str, changes: Sequence[bool]) -> dict[str, float]:
+    """Where modules change something: the first, the last, the mean, and how many modules come after."""
+    at = [float(i) for i, changed in enumerate(changes) if changed]
+    return {
+        f"place.{name}_first": at[0],
+        f"place.{name}_last": at[-1],
+        f"place.{name}_mean": sum(at) / len(at),
+        f"place.after_{name}": float(len(changes) - 1 - at[-1]),
     }
 
 

@@ -47,7 +47,7 @@ def test_mean_rank_correlation(benchmarks: Path, spread: bool, least: float) -> 
             known = {canonical[i] for i in training}
             rest = [i for i, name in enumerate(canonical) if name not in known]
             labelled = {name: values[training] for name, values in table.items()}
-            model = fit(labelled, accuracy[training], pool=table, seed=seed).model
+            model = fit(labelled, accuracy[training], pool=table).model
             found.append(spearman(model.predict({n: v[rest] for n, v in table.items()}), accuracy[rest]))
         means.append(np.mean(found))
     assert np.mean(means) >= least, means

@@ -232,7 +232,8 @@ def test_fidelity_shrinks_channels_and_blocks() -> None:
 
 def test_traits_of_known_networks() -> None:
     # the output is x + conv1(y) + conv1(y), y = conv3(x)
-    assert MICRO.traits("64-41414-3_12_021") == {
+    micro = MICRO.traits("64-41414-3_12_021")
+    assert {name: value for name, value in micro.items() if name.startswith(("count", "paths")) or "." not in name} == {
         "operations": 4,
         "parametric": 3,
         "sums": 2,
@@ -246,7 +247,14 @@ def test_traits_of_known_networks() -> None:
         "count.nor_conv_1x1": 2,
         "count.nor_conv_3x3": 1,
     }
+    assert micro["walk.nor_conv_1x1"] == pytest.approx(2 / 3)
+    assert (micro["least.nor_conv_3x3"], micro["most.nor_conv_1x1+nor_conv_3x3"]) == (0, 2)
+    assert (micro["from_input.nor_conv_3x3"], micro["to_output.nor_conv_1x1"]) == (1, 2)
+    assert micro["to_output.skip_connect"] == 1
+    assert micro["reducing.factorized_reduce"] == 1
     traits = MACRO.traits("64-1243-basic")
+    assert [traits[f"work.{r}"] for r in range(5)] == [1 + 4, 4**2 / 4, 4**2 / 4**2, 0, 0]
+    assert (traits["place.halve_first"], traits["place.after_halve"], traits["place.widen_mean"]) == (2, 0, 1.5)
     assert (traits["modules"], traits["width"], traits["count.halve"], traits["count.widen"]) == (4, 4, 2, 2)
     assert traits["mean_width"] == (1 + 2 + 4 + 4) / 4
     assert traits["mean_resolution"] == (1 + 1 + 0.5 + 0.25) / 4
