@@ -68,7 +68,7 @@ class Sources:
     moved: tuple[tuple[str, str], ...] = ()
 
 
-def load(sources: Sources) -> Registry:
+def load_plugins(sources: Sources) -> Registry:
     """Built-ins first, then entry points, then files by folder and name."""
     registry = Registry(moved=dict(sources.moved))
     for name in BUILTINS:

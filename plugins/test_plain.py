@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from eproxyctl.contracts import Space
-from eproxyctl.plugins import Sources, load
+from eproxyctl.plugins import Sources, load_plugins
 from eproxyctl.testing import SpaceConformance
 
 
 class TestPlain(SpaceConformance):
     def space(self) -> Space:
-        registry = load(Sources((str(Path(__file__).parent),), installed=False))
+        registry = load_plugins(Sources((str(Path(__file__).parent),), installed=False))
         return registry.create("space", registry.parse("space", {"kind": "plain"}))

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from eproxyctl.contracts import Task
-from eproxyctl.plugins import Sources, load
+from eproxyctl.plugins import Sources, load_plugins
 from eproxyctl.testing import TaskConformance
 
 
 class TestStripes(TaskConformance):
     def task(self) -> Task:
-        registry = load(Sources((str(Path(__file__).parent),), installed=False))
+        registry = load_plugins(Sources((str(Path(__file__).parent),), installed=False))
         return registry.create("task", registry.parse("task", {"kind": "stripes"}))

@@ -136,7 +136,7 @@ class BareSpace(Space):
 
 def test_what_a_space_leaves_out_to_its_harm_is_said_of_plugins_only(tmp_path: Path) -> None:
     plugin(tmp_path / "mine", "bare", BARE)
-    registry = plugins.load(plugins.Sources((str(tmp_path / "mine"), str(WORKED)), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((str(tmp_path / "mine"), str(WORKED)), installed=False))
     canonical, traits = shortcomings(registry.get("space", "bare"))
     assert "space 'bare' has no canonical()" in canonical
     assert "space 'bare' has no traits()" in traits
@@ -152,7 +152,7 @@ def test_an_installed_plugin_is_found_by_entry_point(tmp_path: Path, monkeypatch
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thermal\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[eproxyctl.plugins]\nthermal = thermal_plugin\nbad = nowhere_at_all\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry = plugins.load(plugins.Sources())
+    registry = plugins.load_plugins(plugins.Sources())
     assert "thermal" in registry.kinds("task")
     assert registry.get("task", "thermal").origin.sha256
     assert [broken.origin.name for broken in registry.broken] == ["bad"]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from eproxyctl import plugins
 from eproxyctl.errors import EproxyError, SpecError
-from eproxyctl.spec.loading import Override, load, quickstart
+from eproxyctl.spec.loading import Override, load_spec, quickstart
 from eproxyctl.spec.models import json_schema
 from eproxyctl.spec.nodes import parse
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 GOOD = """\
 version: 1
 seed: 0
@@ -37,7 +37,7 @@ def problems(tmp_path: Path, text: str | bytes, *overrides: Override) -> list[st
     path = tmp_path / "x.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SpecError) as caught:
-        load(path, REGISTRY, overrides)
+        load_spec(path, REGISTRY, overrides)
     error = caught.value
     found = [f"{p.where.replace(str(path), 'x.yaml')}: {p.message} ({p.hint})" for p in error.problems]
     return found or [f"{error.message.replace(str(path), 'x.yaml')} ({error.hint})"]
@@ -112,12 +112,12 @@ def test_broken_files_are_explained(tmp_path: Path, text: str | bytes, expected:
 def load_text(tmp_path: Path, text: str, *overrides: Override):  # type: ignore[no-untyped-def]
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    return load(path, REGISTRY, overrides)
+    return load_spec(path, REGISTRY, overrides)
 
 
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(SpecError, match=r"no file nowhere\.yaml"):
-        load(Path("nowhere.yaml"), REGISTRY)
+        load_spec(Path("nowhere.yaml"), REGISTRY)
 
 
 def test_sections_may_be_files_and_kinds(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_paths_are_looked_up_beside_the_file_then_under_data(tmp_path: Path) -> 
     text = GOOD.replace("  resolution: 32\n", "  resolution: 32\n  table: {path: t.csv}\n")
     path = tmp_path / "x.yaml"
     path.write_text(text)
-    assert load(path, REGISTRY, data=[data]).spec.task.table.path == str(data / "t.csv")
+    assert load_spec(path, REGISTRY, data=[data]).spec.task.table.path == str(data / "t.csv")
     (tmp_path / "t.csv").touch()
-    assert load(path, REGISTRY, data=[data]).spec.task.table.path == str(tmp_path / "t.csv")
+    assert load_spec(path, REGISTRY, data=[data]).spec.task.table.path == str(tmp_path / "t.csv")
 
 
 RECORDED = """\
@@ -171,14 +171,14 @@ def test_what_is_a_path_says_its_type_and_not_its_name(tmp_path: Path, monkeypat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "own" / "recorded.py").write_text(RECORDED)
-    registry = plugins.load(plugins.Sources((str(tmp_path / "own"),), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((str(tmp_path / "own"),), installed=False))
     member = "kind: recorded\npriors: [{weights: near, path: near}, {weights: far}]\nothers: {x: near}\nbuilt_in: no\n"
     (tmp_path / "sub" / "recorded.yaml").write_text(member.replace("no", "nowhere"))
     members = "[sub/recorded.yaml, {kind: recorded, others: {x: near}, built_in: {weights: near}}]"
     (tmp_path / "x.yaml").write_text(GOOD.replace("{kind: eproxy}", f"{{kind: ensemble, members: {members}}}"))
     monkeypatch.chdir(tmp_path / "here")
     override = Override("--set[0]", "proxy.members.1.priors", "[{weights: near}, {weights: far}]")
-    loaded = load(tmp_path / "x.yaml", registry, [override], [tmp_path / "data"])
+    loaded = load_spec(tmp_path / "x.yaml", registry, [override], [tmp_path / "data"])
     below, beside = loaded.spec.proxies[0].members  # type: ignore[attr-defined]
     assert [prior.weights for prior in below.priors] == [str(tmp_path / "sub/near"), str(tmp_path / "data/far")]
     assert below.priors[0].path == "near"
@@ -217,7 +217,7 @@ def test_another_kind_drops_the_keys_of_the_old_one(tmp_path: Path) -> None:
 
 def test_the_quickstart_finds_its_table_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    loaded = load(quickstart(), REGISTRY)
+    loaded = load_spec(quickstart(), REGISTRY)
     assert loaded.spec.task.table is not None
     assert Path(loaded.spec.task.table.path) == quickstart().parent / "digits201.csv"
 

@@ -15,7 +15,7 @@ from eproxyctl import plugins
 from eproxyctl.cli.failures import say
 from eproxyctl.cli.output import Format
 from eproxyctl.errors import UsageError
-from eproxyctl.spec.loading import Override, load, quickstart
+from eproxyctl.spec.loading import Override, load_spec, quickstart
 from eproxyctl.spec.request import Request, assigned
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Flags:
 
     def load(self, path: Path) -> Request:
         """A spec, as the flags change it."""
-        return Request(load(path, self.registry, self.overrides, self.data), self.registry, self.sources)
+        return Request(load_spec(path, self.registry, self.overrides, self.data), self.registry, self.sources)
 
 
 def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, plugins.Sources]:
@@ -157,7 +157,7 @@ def open_plugins(folders: Sequence[Path] | None, none: bool) -> tuple[Registry, 
         sources = plugins.Sources(plugins.folders(folders or (), DEFAULT_PLUGINS))
         if sources.folders and not folders:
             say(f"plugins from {DEFAULT_PLUGINS}{os.sep}", style="dim", always=False)
-    registry = plugins.load(sources)
+    registry = plugins.load_plugins(sources)
     for broken in registry.broken:
         say(f"warning: plugin {broken.where}: {broken.cause}", style="yellow")
     for (section, kind), origins in registry.clashes.items():

@@ -27,12 +27,12 @@ def draw_command(
 
     Example: eproxyctl draw transnasbench101 64-41414-3_12_021 --output cell.svg
     """
-    from eproxyctl.drawing import drawing, opened
+    from eproxyctl.drawing import drawing, opened_space
 
     if out is not None and out.suffix.lower() != SUFFIX:
         raise UsageError(f"{out} would hold an SVG", hint=f"name it {out.with_suffix(SUFFIX)}")
     registry, _ = common.open_plugins(plugin_folders, no_plugins)
-    found = opened(space, registry, data or ())
+    found = opened_space(space, registry, data or ())
     output.emit(drawing(found.space, key, resolution=found.resolution).svg, out)
     if out is not None:
         say(f"picture: {out}", always=False)

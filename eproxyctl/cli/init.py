@@ -18,7 +18,7 @@ from eproxyctl.runs.progress import Counter
 from eproxyctl.spec.models import json_schema
 
 if TYPE_CHECKING:
-    from eproxyctl.tasks.sources import Digits, Folder, Npz
+    from eproxyctl.tasks.sources import DigitImages, ImageArchive, ImageFolder
     from eproxyctl.tasks.survey import Survey
 
 SIDES = (8, 16, 32)
@@ -68,29 +68,29 @@ def init(
     say(f"next: {common.command('benchmark', spec)}", always=False)
 
 
-def _source(images: Path | None) -> Folder | Npz | Digits:
-    from eproxyctl.tasks.sources import Digits, Folder, Npz
+def _source(images: Path | None) -> ImageFolder | ImageArchive | DigitImages:
+    from eproxyctl.tasks.sources import DigitImages, ImageArchive, ImageFolder
 
     if images is None:
-        return Digits()
+        return DigitImages()
     if images.is_dir():
-        return Folder(path=str(images))
+        return ImageFolder(path=str(images))
     if images.suffix == ".npz":
-        return Npz(path=str(images))
+        return ImageArchive(path=str(images))
     known = "a folder with one subfolder of images a class, or an .npz file"
     raise DataError(f"{images} is {'neither' if images.exists() else 'not there; wanted is'} {known}")
 
 
-def _survey(source: Folder | Npz | Digits, name: str) -> Survey:
-    from eproxyctl.tasks.sources import Folder
+def _survey(source: ImageFolder | ImageArchive | DigitImages, name: str) -> Survey:
+    from eproxyctl.tasks.sources import ImageFolder
     from eproxyctl.tasks.survey import survey
 
-    total = len(source.files()) if isinstance(source, Folder) else 0
+    total = len(source.files()) if isinstance(source, ImageFolder) else 0
     with bars() as progress:
         return survey(source, Counter(f"reading {name}", total, progress).advance)
 
 
-def _text(spec: Path, images: Path | None, source: Folder | Npz | Digits, found: Survey) -> str:
+def _text(spec: Path, images: Path | None, source: ImageFolder | ImageArchive | DigitImages, found: Survey) -> str:
     side = max((s for s in SIDES if s <= found.side), default=SIDES[0])
     title = f"{found.count} images of {len(found.classes)} classes ({_few(found.classes)}) from {images or 'digits'}."
     small = found.count < STEPS * BATCH
@@ -120,7 +120,7 @@ def _aligned(line: str) -> str:
     return f"{value:<34} # {comment}" if mark else line
 
 
-def _source_text(source: Folder | Npz | Digits, spec: Path, images: Path | None) -> str:
+def _source_text(source: ImageFolder | ImageArchive | DigitImages, spec: Path, images: Path | None) -> str:
     if images is None:
         return "{kind: digits}"
     path = images.resolve()

@@ -62,7 +62,7 @@ def _origin(entry: Entry) -> str:
     return "built-in" if entry.origin.builtin else entry.origin.path
 
 
-def describe(
+def describe_command(
     section: Annotated[One, typer.Argument(help="What it is.")],
     kind: Annotated[str, typer.Argument(help="Its name.")],
     plugin_folders: common.PluginFolders = None,

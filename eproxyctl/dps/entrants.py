@@ -127,7 +127,7 @@ def _baseline(evaluation: Evaluation, name: str, keys: Sequence[str]) -> Estimat
     return estimate(statistic, *baseline(evaluation.plan, name, keys), seed=evaluation.plan.spec.seed)
 
 
-def learn(evaluation: Evaluation, parts: Split) -> list[Entrant]:
+def learned_entrants(evaluation: Evaluation, parts: Split) -> list[Entrant]:
     """A proxy that learns, from the training architectures, beside its members and the size columns.
 
     The scale of each feature is made from training and held-out architectures alike; labels are those of training only.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from eproxyctl.contracts import Learner
-from eproxyctl.dps.entrants import Entrant, contest, entrants, learn, to_check
+from eproxyctl.dps.entrants import Entrant, contest, entrants, learned_entrants, to_check
 from eproxyctl.dps.evaluation import Evaluation, goals
 from eproxyctl.dps.fidelity import dimensions, widened
 from eproxyctl.dps.proxy_file import PROXY, entrant_records, proxy_yaml, remarks
@@ -125,7 +125,7 @@ def tune(
         counter.advance(min(total, len(ledger)))
         evaluation = Evaluation(widened(plan, dimensions(plan)), ledger, running, counter.advance)
         if isinstance(plan.proxy, Learner):
-            found, trials = learn(evaluation, parts), 0
+            found, trials = learned_entrants(evaluation, parts), 0
         else:
             store = Store(folder, storage, SharedRows(evaluation, parts))
             found, trials = _searched(evaluation, parts, names, store, finalists)

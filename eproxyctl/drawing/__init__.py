@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eproxyctl.contracts import Drawable, Space
-from eproxyctl.drawing.opening import opened
+from eproxyctl.drawing.opening import opened_space
 from eproxyctl.drawing.svg import render
 from eproxyctl.errors import UsageError
 
-__all__ = ["Drawing", "draw", "drawing", "opened"]
+__all__ = ["Drawing", "draw", "drawing", "opened_space"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def draw(space: Space | str | Path, key: object) -> Drawing:
     """
     if isinstance(space, Space):
         return drawing(space, key)
-    found = opened(space)
+    found = opened_space(space)
     return drawing(found.space, key, resolution=found.resolution)
 
 

@@ -26,7 +26,7 @@ class Opened:
     resolution: int | None = None
 
 
-def opened(name: str | Path, registry: Registry | None = None, data: Sequence[Path] = ()) -> Opened:
+def opened_space(name: str | Path, registry: Registry | None = None, data: Sequence[Path] = ()) -> Opened:
     """The space that is named.
 
     Args:
@@ -37,7 +37,7 @@ def opened(name: str | Path, registry: Registry | None = None, data: Sequence[Pa
     Raises:
         SpecError: with every problem.
     """
-    registry = registry or plugins.load(plugins.Sources())
+    registry = registry or plugins.load_plugins(plugins.Sources())
     path = Path(name)
     if path.is_dir():
         return _read(path / RESOLVED, registry, data)

@@ -29,7 +29,7 @@ DEAD = "dead: no output depends on it"
 
 
 @dataclass(frozen=True)
-class Part:
+class SvgPart:
     """A piece of the picture and its size."""
 
     svg: str
@@ -48,7 +48,7 @@ def render(diagram: Diagram, title: str, *, heading: bool = True, resolution: in
     parts = [_heading(title)] if heading else []
     parts += [_panel(panel) for panel in diagram.panels]
     if diagram.levels:
-        parts.append(Part(*strip(diagram.levels, resolution)))
+        parts.append(SvgPart(*strip(diagram.levels, resolution)))
     parts.append(_legend(diagram.panels))
     total = max(part.width for part in parts) + 2 * MARGIN
     placed, y = [], MARGIN
@@ -63,15 +63,15 @@ def render(diagram: Diagram, title: str, *, heading: bool = True, resolution: in
     )
 
 
-def _heading(title: str) -> Part:
+def _heading(title: str) -> SvgPart:
     lines = wrapped(title, COLUMNS)
     rows = "".join(
         f'<text class="key" x="0" y="{number(11 + 15 * i)}">{escaped(t)}</text>' for i, t in enumerate(lines)
     )
-    return Part(rows, SMALL * MONOSPACE_EM * max(map(len, lines)), 15.0 * len(lines))
+    return SvgPart(rows, SMALL * MONOSPACE_EM * max(map(len, lines)), 15.0 * len(lines))
 
 
-def _panel(panel: Panel) -> Part:
+def _panel(panel: Panel) -> SvgPart:
     laid = lay(panel, {vertex.name: _size(vertex) for vertex in panel.vertices})
     top = 24.0
     below = sorted(laid.ways, key=lambda way: not way[0].dead)
@@ -83,7 +83,7 @@ def _panel(panel: Panel) -> Part:
     if panel.note:
         drawn += f'<text class="note" x="0" y="{number(height + 18)}">{escaped(panel.note)}</text>'
         height, wide = height + 22, max(wide, width(panel.note, SMALL))
-    return Part(drawn, wide, height)
+    return SvgPart(drawn, wide, height)
 
 
 def _size(vertex: Vertex) -> tuple[float, float]:
@@ -123,7 +123,7 @@ def _arrow(points: Sequence[tuple[float, float]], *, dead: bool) -> str:
     return f'<g class="{"arrow dead" if dead else "arrow"}"><path d="{path}"/><path class="tip" d="{head}"/></g>'
 
 
-def _legend(panels: Sequence[Panel]) -> Part:
+def _legend(panels: Sequence[Panel]) -> SvgPart:
     """The operations that occur, each with its colour, in lines."""
     vertices = [vertex for panel in panels for vertex in panel.vertices]
     entries = [(look, name) for look, name in LOOKS.items() if any(v.look == look and not v.dead for v in vertices)]
@@ -140,4 +140,4 @@ def _legend(panels: Sequence[Panel]) -> Part:
         svg += f'<text class="note" x="{number(x + 20)}" y="{number(y + 11)}">{escaped(name)}</text>'
         x += taken
         widest = max(widest, x)
-    return Part(svg, widest, y + 16 if shown else 0)
+    return SvgPart(svg, widest, y + 16 if shown else 0)

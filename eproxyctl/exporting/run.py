@@ -55,7 +55,7 @@ def export(
         raise UsageError("--weights fit one architecture, and --top asks for several")
     keys: Sequence[str] = ()
     if run is not None:
-        registry = plugins.load(plugins.Sources(tuple(str(folder) for folder in changes.get("plugins", ()))))
+        registry = plugins.load_plugins(plugins.Sources(tuple(str(folder) for folder in changes.get("plugins", ()))))
         subject, keys = read_run(Path(run), registry)
         folder = Path(run) / "export"
     else:

@@ -28,7 +28,7 @@ def halved(size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple((side + 1) // 2 for side in size)
 
 
-class Cell(nn.Module):
+class NdsCell(nn.Module):
     """One cell. Takes its two inputs rectified, since nothing takes them otherwise.
 
     Args:
@@ -138,7 +138,7 @@ class CellNetwork(nn.Module):
         for i, graph in enumerate(graphs):
             channels = width * 2 ** sum(i >= r for r in self.reductions)
             if i in live:
-                self.cells[str(i)] = Cell(
+                self.cells[str(i)] = NdsCell(
                     rank,
                     (widths[-2], widths[-1]),
                     channels,

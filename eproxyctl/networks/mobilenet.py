@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from eproxyctl.networks.counting.mobilenet import Stage
+from eproxyctl.networks.counting.mobilenet import MobileStage
 from eproxyctl.networks.operations import Classifier, SqueezeExcite, batch_norm, conv, conv_bn
 
 
@@ -19,7 +19,7 @@ class MBConv(nn.Module):
     plus the input where the shape stays the same.
     """
 
-    def __init__(self, rank: int, inputs: int, stage: Stage, *, stride: int) -> None:
+    def __init__(self, rank: int, inputs: int, stage: MobileStage, *, stride: int) -> None:
         super().__init__()
         hidden = inputs * stage.expansion
         layers: list[nn.Module] = []
@@ -52,7 +52,14 @@ class MobileNet(nn.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], outputs: int, *, stem: int, stem_stride: int, stages: Sequence[Stage], head: int
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        *,
+        stem: int,
+        stem_stride: int,
+        stages: Sequence[MobileStage],
+        head: int,
     ) -> None:
         super().__init__()
         rank = len(shape) - 1

@@ -14,7 +14,7 @@ from eproxyctl.networks.counting.nasbench101 import KERNELS, Sources, vertex_cha
 from eproxyctl.networks.operations import Classifier, conv_bn_relu, max_pool
 
 
-class Cell(nn.Module):
+class NasBench101Cell(nn.Module):
     """A graph of operations: [B, inputs, *spatial] → [B, outputs, *spatial].
 
     Vertex 0 is the input, projected by a 1×1 convolution wherever it feeds another vertex. An inner vertex works on
@@ -86,7 +86,9 @@ class NasBench101(nn.Module):
         inputs = channels
         for width in widths:
             widening = [inputs, *[width] * (cells - 1)]
-            self.stacks.append(nn.Sequential(*(Cell(rank, before, width, operations, sources) for before in widening)))
+            self.stacks.append(
+                nn.Sequential(*(NasBench101Cell(rank, before, width, operations, sources) for before in widening))
+            )
             inputs = width
         self.classifier = Classifier(widths[-1], outputs)
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from eproxyctl.networks.counting.nasbench201 import KERNELS
-from eproxyctl.networks.node_cells import Cell, Sums, Terms
+from eproxyctl.networks.node_cells import NodeCell, Sums, Terms
 from eproxyctl.networks.operations import Classifier, avg_pool, batch_norm, conv, conv_bn
 
 
@@ -77,10 +77,10 @@ class NasBench201(nn.Module):
         return logits
 
 
-def _cell(rank: int, channels: int, terms: Terms, sums: Sums, *, affine: bool) -> Cell:
+def _cell(rank: int, channels: int, terms: Terms, sums: Sums, *, affine: bool) -> NodeCell:
     def make(operation: str, source: int) -> nn.Module:
         if operation in KERNELS:
             return conv_bn(rank, channels, channels, KERNELS[operation], affine=affine, bias=not affine)
         return avg_pool(rank, 3) if operation == "avg_pool_3x3" else nn.Identity()
 
-    return Cell(terms, sums, make, rectified=KERNELS, channels=channels)
+    return NodeCell(terms, sums, make, rectified=KERNELS, channels=channels)

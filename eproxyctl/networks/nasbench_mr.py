@@ -53,7 +53,7 @@ class Fusion(nn.Module):
         return fused
 
 
-class Block(nn.Module):
+class MrBlock(nn.Module):
     """3×3 convolution, batch norm, ReLU, 3×3 convolution, batch norm, beside a shortcut; ReLU."""
 
     def __init__(self, rank: int, channels: int) -> None:
@@ -66,14 +66,14 @@ class Block(nn.Module):
         return relu(main + x)
 
 
-class Module(nn.Module):
+class MrModule(nn.Module):
     """A fusion, then the residual blocks of each branch."""
 
     def __init__(self, rank: int, inputs: Sequence[int], blocks: Sequence[int], widths: Sequence[int]) -> None:
         super().__init__()
         self.fusion = Fusion(rank, inputs, widths)
         self.branches = nn.ModuleList(
-            nn.Sequential(*(Block(rank, width) for _ in range(count)))
+            nn.Sequential(*(MrBlock(rank, width) for _ in range(count)))
             for count, width in zip(blocks, widths, strict=True)
         )
 
@@ -116,7 +116,7 @@ class NasBenchMr(nn.Module):
         self.rows = nn.ModuleList()
         inputs: Sequence[int] = stem[1:]
         for blocks, widths in modules:
-            self.rows.append(Module(rank, inputs, blocks, widths))
+            self.rows.append(MrModule(rank, inputs, blocks, widths))
             inputs = widths
         self.last = conv_bn_relu(rank, sum(inputs), last, 1)
         self.classifier = Classifier(last, outputs)

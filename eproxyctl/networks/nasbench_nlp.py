@@ -90,7 +90,7 @@ class Linears(nn.Module):
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """One thing to compute: a weightless node, or the lin nodes of `Layer.linears[index]`."""
 
     operation: str
@@ -113,8 +113,8 @@ class Layer(nn.Module):
         for node, (_, sources) in enumerate(nodes):
             if known.issuperset(sources):
                 known.add(node)
-        self.early: list[Step] = []
-        self.late: list[Step] = []
+        self.early: list[RecipeStep] = []
+        self.late: list[RecipeStep] = []
         for step in _steps(nodes):
             if step.operation == "lin":
                 sizes = [inputs if source == X else width for source in step.sources]
@@ -133,7 +133,7 @@ class Layer(nn.Module):
                 values[step.nodes[0]] = WEIGHTLESS[step.operation](*(values[s] for s in step.sources))
         return self._loop(values) if self.late else values[self.states[0]]
 
-    def _linears(self, step: Step) -> Linears:
+    def _linears(self, step: RecipeStep) -> Linears:
         return cast(Linears, self.linears[step.index])
 
     def _loop(self, values: dict[int, Tensor]) -> Tensor:
@@ -156,18 +156,18 @@ class Layer(nn.Module):
         return torch.stack(outputs)
 
 
-def _steps(nodes: Nodes) -> list[Step]:
+def _steps(nodes: Nodes) -> list[RecipeStep]:
     """Nodes in order; lin nodes of equal sources are one step, at the place of the first."""
-    steps: list[Step] = []
+    steps: list[RecipeStep] = []
     placed: set[int] = set()
     index = 0
     for node, (operation, sources) in enumerate(nodes):
         if operation != "lin":
-            steps.append(Step(operation, sources, (node,)))
+            steps.append(RecipeStep(operation, sources, (node,)))
         elif node not in placed:
             same = tuple(n for n, other in enumerate(nodes) if other == (operation, sources))
             placed.update(same)
-            steps.append(Step(operation, sources, same, index))
+            steps.append(RecipeStep(operation, sources, same, index))
             index += 1
     return steps
 

@@ -11,7 +11,7 @@ Terms = Sequence[tuple[str, int]]
 Sums = Sequence[Sequence[int]]
 
 
-class Cell(nn.Module):
+class NodeCell(nn.Module):
     """Value 0 is the input; value k ≥ 1 the sum of the terms listed for it; the last is the output. A term is an
     operation on a value. The rectified value is computed once for all operations on it that take it rectified.
 

@@ -14,7 +14,7 @@ from eproxyctl.networks.counting.residual import BlockKind, StageShape, stem_wid
 from eproxyctl.networks.operations import Classifier, batch_norm, conv, conv_bn
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two or three convolutions; `basic` and `bottleneck` add the input, projected where its shape differs.
 
     Args:
@@ -75,8 +75,8 @@ class ResidualNetwork(nn.Module):
         self.stages = nn.ModuleList()
         inputs = stem_width
         for stage in stages:
-            blocks = [Block(rank, kind, inputs, stage, stage.stride)]
-            blocks += [Block(rank, kind, stage.width, stage, 1) for _ in range(stage.blocks - 1)]
+            blocks = [ResidualBlock(rank, kind, inputs, stage, stage.stride)]
+            blocks += [ResidualBlock(rank, kind, stage.width, stage, 1) for _ in range(stage.blocks - 1)]
             self.stages.append(nn.Sequential(*blocks))
             inputs = stage.width
         self.channels = tuple(stage.width for stage in reversed(stages))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
 from eproxyctl.networks.counting.layers import STEM_STRIDES
-from eproxyctl.networks.counting.transnasbench101 import KERNELS, Cells, Module
-from eproxyctl.networks.node_cells import Cell, Sums, Terms
+from eproxyctl.networks.counting.transnasbench101 import KERNELS, Cells, ModuleShape
+from eproxyctl.networks.node_cells import NodeCell, Sums, Terms
 from eproxyctl.networks.operations import BATCH_NORM, Classifier, batch_norm, conv, conv_bn
 
 RECTIFIED = (*KERNELS, "factorized_reduce")
@@ -74,7 +74,7 @@ class TransNasBench101(nn.Module):
         *,
         channels: int,
         stem_stride: int,
-        modules: Sequence[Module],
+        modules: Sequence[ModuleShape],
         blocks: int,
         cells: Cells | None,
     ) -> None:
@@ -106,7 +106,9 @@ class TransNasBench101(nn.Module):
         return logits
 
 
-def _module(rank: int, inputs: int, outputs: int, module: Module, blocks: int, cells: Cells | None) -> nn.Sequential:
+def _module(
+    rank: int, inputs: int, outputs: int, module: ModuleShape, blocks: int, cells: Cells | None
+) -> nn.Sequential:
     if cells is None:
         first: nn.Module = ResidualBlock(rank, inputs, outputs, stride=module.stride, project=module.project)
         return nn.Sequential(first, *(ResidualBlock(rank, outputs, outputs) for _ in range(blocks - 1)))
@@ -117,11 +119,11 @@ def _module(rank: int, inputs: int, outputs: int, module: Module, blocks: int, c
     return nn.Sequential(first, *(_cell(rank, outputs, outputs, cells.plain) for _ in range(blocks - 1)))
 
 
-def _cell(rank: int, inputs: int, outputs: int, cell: tuple[Terms, Sums], stride: int = 1) -> Cell:
+def _cell(rank: int, inputs: int, outputs: int, cell: tuple[Terms, Sums], stride: int = 1) -> NodeCell:
     def make(operation: str, source: int) -> nn.Module:
         before, step = (outputs, 1) if source else (inputs, stride)
         if operation in KERNELS:
             return conv_bn(rank, before, outputs, KERNELS[operation], stride=step)
         return FactorizedReduce(rank, before, outputs, step) if operation == "factorized_reduce" else nn.Identity()
 
-    return Cell(*cell, make, rectified=RECTIFIED, channels=outputs, stride=stride)
+    return NodeCell(*cell, make, rectified=RECTIFIED, channels=outputs, stride=stride)

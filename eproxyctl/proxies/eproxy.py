@@ -60,11 +60,11 @@ class EproxyProxy(Proxy, Readable, Tunable):
         self._targets: dict[int, SyntheticTargets] = {}
 
     def score(self, network: Network, batches: Batches, seed: Seed) -> Score:
-        from eproxyctl.proxies.losses import draw, losses
+        from eproxyctl.proxies.losses import draw_regression, losses
 
         targets = self._targets.get(seed.common)
         if targets is None or targets.source is not batches.inputs:
-            targets = self._targets[seed.common] = draw(batches.inputs, seed.common, self.options)
+            targets = self._targets[seed.common] = draw_regression(batches.inputs, seed.common, self.options)
         trace = losses(network, targets, seed, self.options)
         final = trace[-1] if len(trace) == self.options.iterations else (math.nan,)
         return Score(sum(loss / 2**i for i, loss in enumerate(final)), trace)

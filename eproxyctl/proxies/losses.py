@@ -16,7 +16,7 @@ from eproxyctl.contracts import Seed, Trace, derive
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.operations import batch_norm, conv
 from eproxyctl.networks.size import as_module
-from eproxyctl.proxies.targets import make, resize
+from eproxyctl.proxies.targets import make_target, resize
 
 if TYPE_CHECKING:
     from eproxyctl.contracts import Network
@@ -40,7 +40,7 @@ class SyntheticTargets:
     barriers: tuple[nn.Module, ...]
 
 
-def draw(inputs: Tensor, common: int, options: EproxyOptions) -> SyntheticTargets:
+def draw_regression(inputs: Tensor, common: int, options: EproxyOptions) -> SyntheticTargets:
     """Targets and barriers for a minibatch, on its device."""
     source = inputs
     if options.inputs == "noise":
@@ -51,7 +51,7 @@ def draw(inputs: Tensor, common: int, options: EproxyOptions) -> SyntheticTarget
     for index, branch in enumerate(options.branches):
         for name in branch.features:
             if name not in features:
-                features[name] = make(name, common, inputs.cpu(), options.map_size)
+                features[name] = make_target(name, common, inputs.cpu(), options.map_size)
         total = torch.stack([features[name][:, : branch.target_channels] for name in branch.features]).sum(0)
         targets.append((total * branch.level).to(inputs.device))
         if options.barrier != "none":

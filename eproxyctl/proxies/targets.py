@@ -30,7 +30,7 @@ def resize(maps: Tensor, size: int) -> Tensor:
     return F.interpolate(maps, size=(size,) * (maps.dim() - 2))
 
 
-def make(feature: Feature, seed: int, inputs: Tensor, size: int) -> Tensor:
+def make_target(feature: Feature, seed: int, inputs: Tensor, size: int) -> Tensor:
     """One feature for a minibatch.
 
     Args:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from eproxyctl.errors import UsageError
 from eproxyctl.report import asked, bench, compared, markup, score, search, tuning
-from eproxyctl.report.page import Section, page
-from eproxyctl.report.reading import Run, read
+from eproxyctl.report.page import PageSection, page
+from eproxyctl.report.reading import Run, read_directory
 
 __all__ = ["available", "report"]
 
-PARTS: dict[str, Callable[[Run], list[Section]]] = {
-    "score": score.sections,
-    "dps": tuning.sections,
-    "search": search.sections,
-    "benchmark": bench.sections,
+PARTS: dict[str, Callable[[Run], list[PageSection]]] = {
+    "score": score.score_sections,
+    "dps": tuning.tuning_sections,
+    "search": search.search_sections,
+    "benchmark": bench.benchmark_sections,
 }
 
 
@@ -39,14 +39,14 @@ def report(folders: Sequence[Path]) -> str:
     available()
     from plotly.offline import get_plotlyjs
 
-    runs = opened(folders)
+    runs = opened_runs(folders)
     sections = [part for run in runs for part in _run(run)]
-    sections = compared.sections([run for run in runs if run.command == "score"]) + sections
+    sections = compared.comparison_sections([run for run in runs if run.command == "score"]) + sections
     title = f"eproxyctl {runs[0].command}: {runs[0].name}" if len(runs) == 1 else f"eproxyctl: {len(runs)} runs"
     return page(title, markup.paragraph(_lead(runs), soft=True), sections, get_plotlyjs())
 
 
-def opened(folders: Sequence[Path]) -> list[Run]:
+def opened_runs(folders: Sequence[Path]) -> list[Run]:
     """The runs, each named by the part of its path that tells it from the others."""
     paths = [Path(os.path.normpath(folder)) for folder in folders]
     if len({path.absolute() for path in paths}) < len(paths):
@@ -56,14 +56,14 @@ def opened(folders: Sequence[Path]) -> list[Run]:
     for i, path in enumerate(paths, start=1):
         name = str(path.absolute().relative_to(shared)) if shared else path.absolute().name
         word = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "run"
-        runs.append(read(path, name, word if shared is None else f"{i}-{word}"))
+        runs.append(read_directory(path, name, word if shared is None else f"{i}-{word}"))
     return runs
 
 
-def _run(run: Run) -> list[Section]:
+def _run(run: Run) -> list[PageSection]:
     parts = PARTS.get(run.command)
     found = parts(run) if parts else [asked.provenance(run)]
-    return [Section(f"{run.command or 'run'}: {run.name}", [], level=2), *found]
+    return [PageSection(f"{run.command or 'run'}: {run.name}", [], level=2), *found]
 
 
 def _lead(runs: Sequence[Run]) -> str:

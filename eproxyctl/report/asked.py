@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from eproxyctl.report import markup
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.reading import Run
 
 SHOWN_CAUSES = 12
@@ -21,7 +21,7 @@ def overview(run: Run, more: Mapping[str, str]) -> str:
     numbers |= {name: f"{counts[name]:,}" for name in ("diverged", "failed") if counts[name]}
     if run.timings:
         numbers["of one core"] = markup.duration(sum(line.seconds for line in run.timings))
-    return markup.facts(numbers)
+    return markup.fact_list(numbers)
 
 
 def unfinished(run: Run, what: str) -> str:
@@ -29,7 +29,7 @@ def unfinished(run: Run, what: str) -> str:
     return markup.paragraph(f"This run has not finished: {what}. The same command continues it.", bad=True)
 
 
-def trouble(run: Run) -> list[Section]:
+def trouble(run: Run) -> list[PageSection]:
     """Rows without a result, by cause; none where all went well."""
     bad = [row for row in run.rows if row.status != "ok"]
     if not bad and not run.damaged:
@@ -51,10 +51,10 @@ def trouble(run: Run) -> list[Section]:
     if run.damaged:
         lines = markup.plural(run.damaged, "line")
         blocks.append(markup.paragraph(f"{lines} of rows.jsonl cannot be read and are left out.", bad=True))
-    return [Section("Failed and diverged", blocks)]
+    return [PageSection("Failed and diverged", blocks)]
 
 
-def provenance(run: Run) -> Section:
+def provenance(run: Run) -> PageSection:
     """What was asked, with what, how long, and the commands."""
     blocks: list[Block] = [markup.paragraph("The same spec gives the same rows. To make them again:"), _commands(run)]
     for name, title in (
@@ -66,7 +66,7 @@ def provenance(run: Run) -> Section:
     blocks.append(markup.folded("Versions, machine, hashes", _stamp(run)))
     if run.timings:
         blocks.append(_times(run))
-    return Section("What was asked, with what, how long", blocks)
+    return PageSection("What was asked, with what, how long", blocks)
 
 
 def _commands(run: Run) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
 from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, curve, log_axis, scatter
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.pictures import gallery
 from eproxyctl.report.reading import PaidRow, Run
 
@@ -21,7 +21,7 @@ LOWER = ("loss", "error", "mse", "mae")
 BEST = 3
 
 
-def sections(run: Run) -> list[Section]:
+def benchmark_sections(run: Run) -> list[PageSection]:
     """The parts of the report."""
     table = run.table(TABLE)
     metric = next((name for name in (table[0] if table else ()) if name not in OWN), "metric")
@@ -31,14 +31,14 @@ def sections(run: Run) -> list[Section]:
     if not table:
         wanted = run.setting("train.architectures")
         start.append(asked.unfinished(run, f"{len(rows):,} of {wanted} architectures are trained"))
-    parts = [Section("At a glance", start)]
+    parts = [PageSection("At a glance", start)]
     if good:
         sheet = _sheet(run, good)
-        parts.append(Section("Metric and size", [_against_size(sheet, good, metric)]))
-        parts.append(Section("Distribution of the metric", [_distribution(sheet, metric)]))
-        parts.append(Section("The best", _best(run, good, metric)))
+        parts.append(PageSection("Metric and size", [_against_size(sheet, good, metric)]))
+        parts.append(PageSection("Distribution of the metric", [_distribution(sheet, metric)]))
+        parts.append(PageSection("The best", _best(run, good, metric)))
     if run.timings:
-        parts.append(Section("Time spent", [_hours(run, good)]))
+        parts.append(PageSection("Time spent", [_hours(run, good)]))
     return [*parts, *asked.trouble(run), asked.provenance(run)]
 
 

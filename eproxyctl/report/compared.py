@@ -11,7 +11,7 @@ from eproxyctl.errors import EproxyError
 from eproxyctl.ranking import Estimate, Floats
 from eproxyctl.report import markup
 from eproxyctl.report.figures import Axes, Figure, Sheet, axis, categories, intervals
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.reading import Run
 from eproxyctl.scoring.compare import Comparison, compared
 from eproxyctl.scoring.results import read_results
@@ -19,7 +19,7 @@ from eproxyctl.scoring.results import read_results
 STATISTIC = "spearman"
 
 
-def sections(runs: Sequence[Run]) -> list[Section]:
+def comparison_sections(runs: Sequence[Run]) -> list[PageSection]:
     """The comparison, none of fewer than two runs; what cannot be compared is said."""
     if len(runs) < 2:
         return []
@@ -27,8 +27,10 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         found = compared({run.name: read_results(run.folder) for run in runs}, STATISTIC)
     except (EproxyError, KeyError, ValueError) as error:
         why = error.message if isinstance(error, EproxyError) else f"a file of scores is damaged ({error})"
-        return [Section("Side by side", [markup.paragraph(f"The runs cannot be compared: {why}.", bad=True)], level=2)]
-    return [Section("Side by side", _blocks(found), level=2)]
+        return [
+            PageSection("Side by side", [markup.paragraph(f"The runs cannot be compared: {why}.", bad=True)], level=2)
+        ]
+    return [PageSection("Side by side", _blocks(found), level=2)]
 
 
 def _blocks(found: Comparison) -> list[Block]:

@@ -29,7 +29,7 @@ def folded(title: str, content: str) -> str:
     return f"<details><summary>{text(title)}</summary>{content}</details>"
 
 
-def facts(pairs: Mapping[str, str]) -> str:
+def fact_list(pairs: Mapping[str, str]) -> str:
     """A few numbers that matter, large."""
     return '<ul class="facts">' + "".join(f"<li><b>{text(v)}</b>{text(k)}</li>" for k, v in pairs.items()) + "</ul>"
 

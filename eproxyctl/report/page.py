@@ -17,7 +17,7 @@ Block = str | Figure
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part with a heading of its own; `level` 2 for a run, 3 for what is in it."""
 
     title: str
@@ -25,7 +25,7 @@ class Section:
     level: int = 3
 
 
-def page(title: str, lead: str, sections: Sequence[Section], plotly: str) -> str:
+def page(title: str, lead: str, sections: Sequence[PageSection], plotly: str) -> str:
     """The whole file.
 
     Args:
@@ -56,7 +56,7 @@ def page(title: str, lead: str, sections: Sequence[Section], plotly: str) -> str
     )
 
 
-def _section(number: int, section: Section, figures: dict[str, Json], sheets: dict[str, Json]) -> str:
+def _section(number: int, section: PageSection, figures: dict[str, Json], sheets: dict[str, Json]) -> str:
     parts = [f'<h{section.level} id="s{number}">{text(section.title)}</h{section.level}>\n']
     for block in section.blocks:
         if isinstance(block, str):
@@ -79,7 +79,7 @@ def _figure(name: str, figure: Figure, sheet: Sheet) -> str:
     )
 
 
-def _contents(sections: Sequence[Section]) -> str:
+def _contents(sections: Sequence[PageSection]) -> str:
     """Runs and, inside each, its parts."""
     items, inner = list[str](), list[str]()
     for i, section in reversed(list(enumerate(sections))):

@@ -16,13 +16,13 @@ ABSENT = "There are no pictures: "
 
 @lru_cache(maxsize=1)
 def _registry() -> Registry:
-    return plugins.load(plugins.Sources())
+    return plugins.load_plugins(plugins.Sources())
 
 
 def gallery(run: Run, chosen: Sequence[tuple[str, str]], registry: Registry | None = None) -> str:
     """A picture of each (key, caption), or a sentence that says why there is none."""
     try:
-        found = drawing.opened(run.folder, registry or _registry())
+        found = drawing.opened_space(run.folder, registry or _registry())
         drawn = [
             (key, caption, drawing.drawing(found.space, key, heading=False, resolution=found.resolution).svg)
             for key, caption in chosen

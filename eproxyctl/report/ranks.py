@@ -13,7 +13,7 @@ from eproxyctl.report import markup
 from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, curve, intervals, log_axis, shown
 from eproxyctl.report.page import Block
 from eproxyctl.report.reading import Run
-from eproxyctl.report.scores import SIZES, Scores
+from eproxyctl.report.scores import SIZES, ScoredRun
 
 FORESTS = ("spearman", "kendall", "weighted tau", PARTIAL)
 NUMBERS = ("value", "low", "high", "n")
@@ -40,7 +40,7 @@ def verdict(run: Run) -> list[Block]:
     return lines[:6]
 
 
-def correlations(run: Run) -> list[Block]:
+def rank_correlations(run: Run) -> list[Block]:
     """A forest plot of the rank correlations, and all statistics as a table; nothing where there are none."""
     listed = _listed(run)
     statistics = [name for name in FORESTS if any(one["statistic"] == name for one in listed)]
@@ -84,7 +84,7 @@ def _forest(run: Run, listed: Sequence[Record], statistics: Sequence[str]) -> Fi
     return Figure("", sentence, sheet, panels, traces, lines, height=height, shared=True, columns=2)
 
 
-def recall(run: Run, found: Scores) -> Figure:
+def recall(run: Run, found: ScoredRun) -> Figure:
     """Of the truly best k architectures, the share that is among the k best by each column."""
     counted = np.array([key not in found.tuned for key in found.keys]) & np.isfinite(found.metric)
     metric = ranked(found.metric[counted], higher_is_better=found.goal == "maximize")

@@ -77,7 +77,7 @@ class Run:
     def text(self, name: str) -> str:
         """A file's text, passwords masked; empty where it is missing or no text."""
         try:
-            return masked((self.folder / name).read_text("utf-8"))
+            return masked_text((self.folder / name).read_text("utf-8"))
         except (OSError, ValueError):
             return ""
 
@@ -153,14 +153,14 @@ class Run:
         return node.plain() if node else None
 
 
-def read(folder: Path, name: str, slug: str) -> Run:
+def read_directory(folder: Path, name: str, slug: str) -> Run:
     """A run directory.
 
     Raises:
         RunError: it is none.
     """
     try:
-        stamp = json.loads(masked((folder / "run.json").read_text("utf-8")))
+        stamp = json.loads(masked_text((folder / "run.json").read_text("utf-8")))
     except FileNotFoundError:
         raise RunError(f"{folder} is no run directory", hint="eproxyctl runs lists them") from None
     except (OSError, ValueError):
@@ -170,7 +170,7 @@ def read(folder: Path, name: str, slug: str) -> Run:
     return Run(folder, name, slug, stamp)
 
 
-def masked(text: str) -> str:
+def masked_text(text: str) -> str:
     """Text without the passwords of any URL in it."""
     return SECRET.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
 

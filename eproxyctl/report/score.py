@@ -10,16 +10,16 @@ import numpy as np
 from eproxyctl.ranking import Floats, ranked
 from eproxyctl.report import asked, markup
 from eproxyctl.report.figures import Axes, Figure, Sheet, axis, log_axis, scatter
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.pictures import gallery
-from eproxyctl.report.ranks import correlations, recall, verdict
+from eproxyctl.report.ranks import rank_correlations, recall, verdict
 from eproxyctl.report.reading import Run
-from eproxyctl.report.scores import SIZES, Scores, scores
+from eproxyctl.report.scores import SIZES, ScoredRun, scores
 
 BEST = 3
 
 
-def sections(run: Run) -> list[Section]:
+def score_sections(run: Run) -> list[PageSection]:
     """The parts of the report."""
     found = scores(run)
     if found is None:
@@ -29,15 +29,15 @@ def sections(run: Run) -> list[Section]:
     numbers |= {"with a metric": f"{known:,}"} if known else {}
     numbers |= {"kept out: tuned on": f"{len(found.tuned):,}"} if found.tuned else {}
     start: list[Block] = [asked.overview(run, numbers)]
-    parts = [Section("At a glance", [*start, *verdict(run)])]
+    parts = [PageSection("At a glance", [*start, *verdict(run)])]
     sheet = _sheet(run, found)
     if known:
-        parts.append(Section("Score against metric", [_against_metric(run, found, sheet)]))
-        if ranks := correlations(run):
-            parts.append(Section("How well each column ranks", ranks))
-        parts.append(Section("What the best by score hold", [recall(run, found)]))
-    parts.append(Section("Distribution of scores", [_distribution(found.proxies, sheet)]))
-    parts.append(Section("The best by score", _best(run, found)))
+        parts.append(PageSection("Score against metric", [_against_metric(run, found, sheet)]))
+        if ranks := rank_correlations(run):
+            parts.append(PageSection("How well each column ranks", ranks))
+        parts.append(PageSection("What the best by score hold", [recall(run, found)]))
+    parts.append(PageSection("Distribution of scores", [_distribution(found.proxies, sheet)]))
+    parts.append(PageSection("The best by score", _best(run, found)))
     return [*parts, *asked.trouble(run), asked.provenance(run)]
 
 
@@ -45,7 +45,7 @@ def _metric(run: Run) -> str:
     return str(run.setting("task.table.metric") or "metric")
 
 
-def _sheet(run: Run, found: Scores) -> Sheet:
+def _sheet(run: Run, found: ScoredRun) -> Sheet:
     columns: dict[str, Sequence[str] | Floats] = {"key": found.keys, **found.columns, "metric": found.metric}
     tuned = np.array([key in found.tuned for key in found.keys])
     known = np.isfinite(found.metric)
@@ -54,7 +54,7 @@ def _sheet(run: Run, found: Scores) -> Sheet:
     return Sheet(f"{run.slug}-scores", columns, rows)
 
 
-def _against_metric(run: Run, found: Scores, sheet: Sheet) -> Figure:
+def _against_metric(run: Run, found: ScoredRun, sheet: Sheet) -> Figure:
     metric = _metric(run)
     names = list(found.columns)
     traces = []
@@ -94,7 +94,7 @@ def _distribution(names: Sequence[str], sheet: Sheet) -> Figure:
     return Figure("", sentence, sheet, panels, traces, height=220)
 
 
-def _best(run: Run, found: Scores) -> list[Block]:
+def _best(run: Run, found: ScoredRun) -> list[Block]:
     if not found.proxies:
         return []
     first = found.proxies[0]
@@ -111,11 +111,13 @@ def _best(run: Run, found: Scores) -> list[Block]:
     return [markup.grid(f"The ten best by {first}", header, rows), gallery(run, chosen)]
 
 
-def _partial(run: Run) -> list[Section]:
+def _partial(run: Run) -> list[PageSection]:
     """What can be said of a run that has not finished: the scores so far."""
     good = [row for row in run.rows if row.score is not None]
     parts = [
-        Section("At a glance", [asked.unfinished(run, f"{len(run.rows):,} rows are there"), asked.overview(run, {})])
+        PageSection(
+            "At a glance", [asked.unfinished(run, f"{len(run.rows):,} rows are there"), asked.overview(run, {})]
+        )
     ]
     if good:
         kinds = list(dict.fromkeys(row.proxy for row in good))
@@ -135,5 +137,5 @@ def _partial(run: Run) -> list[Section]:
         ]
         panels = [Axes(log_axis("params", np.asarray(data["params"])), axis(kind or "score")) for kind in kinds]
         sentence = "Scores so far above the number of parameters, one panel a proxy."
-        parts.append(Section("Scores so far", [Figure("", sentence, sheet, panels, traces)]))
+        parts.append(PageSection("Scores so far", [Figure("", sentence, sheet, panels, traces)]))
     return parts

@@ -14,7 +14,7 @@ SIZES = ("params", "macs")
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoredRun:
     """scores.csv and scores.json.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scores:
     tuned: frozenset[str]
 
 
-def scores(run: Run) -> Scores | None:
+def scores(run: Run) -> ScoredRun | None:
     """What a finished run left, None where there is nothing (yet)."""
     rows, meaning = run.table("scores.csv"), run.json("scores.json")
     if not rows or not isinstance(meaning, dict) or not isinstance(meaning.get("columns"), dict):
@@ -44,7 +44,7 @@ def scores(run: Run) -> Scores | None:
     baselines = meaning.get("baselines") or {}
     higher = {**meaning["columns"], **dict.fromkeys(SIZES, True), **baselines}
     present = [name for name in higher if name in rows[0]]
-    return Scores(
+    return ScoredRun(
         [row["key"] for row in rows],
         {name: np.array([number(row[name]) for row in rows]) for name in present},
         [name for name in meaning["columns"] if name in present],

@@ -11,7 +11,7 @@ import numpy as np
 from eproxyctl.ranking import Floats
 from eproxyctl.report import asked, markup
 from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, scatter
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.pictures import gallery
 from eproxyctl.report.reading import Run, number
 from eproxyctl.report.trials import history
@@ -21,7 +21,7 @@ COSTS = {"params": "params", "macs": "macs", "latency": "latency, ms"}
 
 
 @dataclass(frozen=True)
-class Explored:
+class ExploredRun:
     """An architecture that was scored; NaN for what is not known.
 
     Attributes:
@@ -37,23 +37,23 @@ class Explored:
     metric: float
 
 
-def sections(run: Run) -> list[Section]:
+def search_sections(run: Run) -> list[PageSection]:
     """The parts of the report."""
     top = [row for row in run.table("top.csv") if row.get("key")]
     found = _explored(run, top)
-    parts = [Section("At a glance", _glance(run, found, top))]
+    parts = [PageSection("At a glance", _glance(run, found, top))]
     if found:
         sheet = _sheet(run, found)
-        parts.append(Section("How the search went", [_progress(sheet)]))
-        parts.append(Section("Score against size", [_against_costs(run, found, sheet)]))
+        parts.append(PageSection("How the search went", [_progress(sheet)]))
+        parts.append(PageSection("Score against size", [_against_costs(run, found, sheet)]))
         if any(math.isfinite(one.metric) for one in found):
-            parts.append(Section("Score against metric", [_against_metric(run, sheet)]))
+            parts.append(PageSection("Score against metric", [_against_metric(run, sheet)]))
     if top:
-        parts.append(Section("The best", _best(run, top)))
+        parts.append(PageSection("The best", _best(run, top)))
     return [*parts, *asked.trouble(run), asked.provenance(run)]
 
 
-def _explored(run: Run, top: Sequence[dict[str, str]]) -> list[Explored]:
+def _explored(run: Run, top: Sequence[dict[str, str]]) -> list[ExploredRun]:
     """In the order of proposal, as the study has it; without one in the order the rows came."""
     final = {row.get("key", ""): row for row in top}
     rows = {row.canonical: row for row in run.rows}
@@ -68,11 +68,11 @@ def _explored(run: Run, top: Sequence[dict[str, str]]) -> list[Explored]:
             score = value
         sizes = [math.nan if size is None else float(size) for size in (row.params, row.macs)]
         others = [number(listed.get(name)) for name in ("latency", "metric")]
-        found.append(Explored(row.key, score, value if math.isfinite(value) else score, *sizes, *others))
+        found.append(ExploredRun(row.key, score, value if math.isfinite(value) else score, *sizes, *others))
     return found
 
 
-def _glance(run: Run, found: Sequence[Explored], top: Sequence[dict[str, str]]) -> list[Block]:
+def _glance(run: Run, found: Sequence[ExploredRun], top: Sequence[dict[str, str]]) -> list[Block]:
     result = run.json("result.json")
     wanted = run.setting("search.evaluations")
     numbers = {"evaluated": f"{len(found):,}"}
@@ -98,7 +98,7 @@ def _glance(run: Run, found: Sequence[Explored], top: Sequence[dict[str, str]]) 
     return [asked.overview(run, numbers), *blocks]
 
 
-def _sheet(run: Run, found: Sequence[Explored]) -> Sheet:
+def _sheet(run: Run, found: Sequence[ExploredRun]) -> Sheet:
     value = np.array([one.value if math.isfinite(one.score) else math.nan for one in found])
     score = np.array([one.score for one in found])
     place, best = -1, []
@@ -120,7 +120,7 @@ def _sheet(run: Run, found: Sequence[Explored]) -> Sheet:
     return Sheet(f"{run.slug}-evaluations", data, fronts)
 
 
-def _front(found: Sequence[Explored], cost: str) -> list[int]:
+def _front(found: Sequence[ExploredRun], cost: str) -> list[int]:
     """Places of those that none beats at no higher cost, the cheapest first."""
     kept: list[int] = []
     costs = [getattr(one, cost) for one in found]
@@ -151,7 +151,7 @@ def _progress(sheet: Sheet) -> Figure:
     return Figure("", sentence, sheet, [Axes(axis("evaluation"), axis("score"))], [points, line], legend=True)
 
 
-def _against_costs(run: Run, found: Sequence[Explored], sheet: Sheet) -> Figure:
+def _against_costs(run: Run, found: Sequence[ExploredRun], sheet: Sheet) -> Figure:
     names = [name for name in COSTS if name in sheet.columns]
     traces, panels, lines, shades = [], [], list[dict[str, Json]](), list[dict[str, Json]]()
     for panel, name in enumerate(names):

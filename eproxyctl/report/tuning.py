@@ -13,7 +13,7 @@ from eproxyctl.report import asked, markup
 from eproxyctl.report.costs import costs
 from eproxyctl.report.figures import Axes, Figure, Json, Sheet, axis, categories, curve, intervals
 from eproxyctl.report.learned import learned
-from eproxyctl.report.page import Block, Section
+from eproxyctl.report.page import Block, PageSection
 from eproxyctl.report.reading import Run
 from eproxyctl.report.settings import importance, parallel
 from eproxyctl.report.trials import History, Told, history
@@ -22,26 +22,28 @@ UNTUNED = "proxy of the spec"
 Record = dict[str, Any]
 
 
-def sections(run: Run) -> list[Section]:
+def tuning_sections(run: Run) -> list[PageSection]:
     """The parts of the report."""
     found = history(run, weighed=True)
     entrants = [one for one in run.json("result.json") or () if isinstance(one, dict) and "proxy" in one]
-    parts = [Section("At a glance", _glance(run, found, entrants))]
+    parts = [PageSection("At a glance", _glance(run, found, entrants))]
     if entrants:
-        parts.append(Section("Who competed", _entrants(run, entrants)))
+        parts.append(PageSection("Who competed", _entrants(run, entrants)))
     if choice := learned(run):
-        parts.append(Section("What was learned", choice))
+        parts.append(PageSection("What was learned", choice))
     if found.trials:
-        parts.append(Section("How the search went", [_progress(run, found.trials)]))
+        parts.append(PageSection("How the search went", [_progress(run, found.trials)]))
         if any(math.isfinite(trial.cost) for trial in found.trials):
             parts.append(
-                Section("Objective against cost", [costs(run, _objective(run), found.trials, _untuned(entrants))])
+                PageSection("Objective against cost", [costs(run, _objective(run), found.trials, _untuned(entrants))])
             )
         settings = [*importance(run, found), *parallel(run, found)]
         if settings:
-            parts.append(Section("Which settings matter", settings))
+            parts.append(PageSection("Which settings matter", settings))
     if proxy := run.text("proxy.yaml"):
-        parts.append(Section("The result", [markup.folded("proxy.yaml, to be named in a spec", markup.code(proxy))]))
+        parts.append(
+            PageSection("The result", [markup.folded("proxy.yaml, to be named in a spec", markup.code(proxy))])
+        )
     return [*parts, *asked.trouble(run), asked.provenance(run)]
 
 

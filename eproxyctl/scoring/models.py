@@ -71,7 +71,7 @@ def rank(
     named = dict(models) if isinstance(models, Mapping) else {str(i): model for i, model in enumerate(models)}
     if not named:
         raise UsageError("there are no models to rank")
-    registry = plugins.load(plugins.Sources())
+    registry = plugins.load_plugins(plugins.Sources())
     section = {"kind": proxy} if isinstance(proxy, str) else dict(proxy)
     chosen: Proxy = registry.create("proxy", registry.parse("proxy", section))
     with one_thread():

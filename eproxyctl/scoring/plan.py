@@ -17,7 +17,7 @@ from eproxyctl.scoring.worker import Ask, Context, Minibatch
 from eproxyctl.spec.loading import Loaded
 from eproxyctl.spec.models import Spec
 from eproxyctl.spec.request import Request
-from eproxyctl.tasks.table import Table, load
+from eproxyctl.tasks.table import Table, load_table
 from eproxyctl.workers.devices import check_device
 
 TAKEN = ("key", "params", "macs", "metric", "status", "cause", "trace", "rank", "score")
@@ -79,7 +79,7 @@ def make_plan(request: Request) -> Plan:
     proxies: list[Proxy] = [registry.create("proxy", options) for options in spec.proxies]
     labels = [label(proxy) for proxy in proxies]
     _distinct([*(labels if len(labels) > 1 else ()), *spec.task.baselines])
-    table = load(spec.task.table, space) if spec.task.table else None
+    table = load_table(spec.task.table, space) if spec.task.table else None
     baselines = {name: _baseline(name, options, space) for name, options in spec.task.baselines.items()}
     check_device(spec.device)
     check_rank(spec, space, task)
@@ -116,7 +116,7 @@ def make_plan(request: Request) -> Plan:
 def _baseline(name: str, options: TableOptions, space: Space) -> Table:
     """A table read as any other; what is wrong with it is said of the baseline."""
     try:
-        return load(options, space)
+        return load_table(options, space)
     except DataError as error:
         hint = error.hint.replace("task.table", f"task.baselines.{name}")
         raise DataError(f"baseline '{name}': {error.message}", hint=hint) from None

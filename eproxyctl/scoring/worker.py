@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Costs, Proxy, Readable, Score, Seed, Space, Trace
 from eproxyctl.errors import EproxyError
-from eproxyctl.networks.counting import Sizes, by_size, size_of
+from eproxyctl.networks.counting import SizeCache, by_size, size_of
 from eproxyctl.runs.rows import Row, scored
 from eproxyctl.workers.devices import settle
 from eproxyctl.workers.executors import Outcome
@@ -128,10 +128,10 @@ class Worker:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.registry = plugins.load(context.sources)
+        self.registry = plugins.load_plugins(context.sources)
         self.space: Space = self.registry.create("space", self.registry.read("space", context.space))
         self._proxies: dict[str, Proxy] = {}
-        self._sizes = Sizes(self.space, context.shape, context.outputs)
+        self._sizes = SizeCache(self.space, context.shape, context.outputs)
         self._used = False
 
     @cached_property

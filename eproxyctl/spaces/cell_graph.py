@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from eproxyctl.spaces.genotype import CODES, Cell, Genotype
+from eproxyctl.spaces.genotype import CODES, Genotype, GenotypeCell
 from eproxyctl.spaces.traits import Ways, step, through
 
 INPUTS = (0, 1)
@@ -22,7 +22,7 @@ Value = frozenset[tuple["Atom", int]]
 """A sum: how often each atom is in it. Empty: zero."""
 
 
-class Graph(NamedTuple):
+class CellGraph(NamedTuple):
     """A cell as its network is built from it."""
 
     terms: tuple[tuple[str, int], ...]
@@ -42,7 +42,7 @@ class Graph(NamedTuple):
         return f"{terms}>{sums}>{'+'.join(map(str, self.concat))}"
 
 
-def official(cell: Cell) -> Graph:
+def official_graph(cell: GenotypeCell) -> CellGraph:
     """The cell as the benchmark builds it, dead parts included; `none` has neither weights nor a value."""
     terms: list[tuple[str, int]] = []
     sums: list[list[int]] = [[] for _ in range(cell.nodes)]
@@ -50,7 +50,7 @@ def official(cell: Cell) -> Graph:
         if operation != "none":
             sums[position // 2].append(len(terms))
             terms.append((operation, source))
-    return Graph(tuple(terms), tuple(map(tuple, sums)), cell.concat)
+    return CellGraph(tuple(terms), tuple(map(tuple, sums)), cell.concat)
 
 
 def parametric(operation: str, source: int, *, reduction: bool) -> bool:
@@ -61,7 +61,7 @@ def parametric(operation: str, source: int, *, reduction: bool) -> bool:
 
 
 @lru_cache(maxsize=4_096)
-def simplify(cell: Cell, reduction: bool) -> Graph:
+def simplified_graph(cell: GenotypeCell, reduction: bool) -> CellGraph:
     """The smallest graph that computes the same, in an order that depends on the function only.
 
     Nodes no output depends on are dropped, as are `none` and what is applied to a node that is zero (a convolution of
@@ -87,7 +87,7 @@ def simplify(cell: Cell, reduction: bool) -> Graph:
     if best is None:
         raise AssertionError("a set of values has at least one order")
     rows, concat = best
-    return Graph(
+    return CellGraph(
         tuple((operation, source) for operation, source, _ in rows),
         tuple(tuple(t for t, (_, _, times) in enumerate(rows) for _ in range(times[k])) for k in range(len(inner))),
         tuple(concat),
@@ -102,7 +102,7 @@ def _term(meaning: tuple[str, Value], number: dict[Value, int]) -> tuple[str, in
     return operation, number[operand]
 
 
-def _values(cell: Cell, reduction: bool) -> tuple[list[Value], Meaning]:
+def _values(cell: GenotypeCell, reduction: bool) -> tuple[list[Value], Meaning]:
     """Each value as a sum of atoms; each atom's operation and operand."""
     values: list[Value] = [frozenset({(0, 1)}), frozenset({(1, 1)})]
     meaning: Meaning = {}
@@ -169,9 +169,9 @@ Kind = Literal["parametric", "pooling"]
 
 
 @lru_cache(maxsize=4_096)
-def cell_ways(cell: Cell, reduction: bool, kind: Kind = "parametric") -> tuple[Ways, Ways]:
+def cell_ways(cell: GenotypeCell, reduction: bool, kind: Kind = "parametric") -> tuple[Ways, Ways]:
     """The live ways from each of the two inputs to the cell's output."""
-    graph = simplify(cell, reduction)
+    graph = simplified_graph(cell, reduction)
     if kind == "pooling":
         lengths = [int("pool" in operation) for operation, _ in graph.terms]
     else:

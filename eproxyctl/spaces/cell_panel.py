@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from eproxyctl.contracts import Panel, Vertex
-from eproxyctl.spaces.diagrams import operation_vertex, settled
-from eproxyctl.spaces.genotype import Cell
+from eproxyctl.spaces.diagrams import operation_vertex, settled_vertices
+from eproxyctl.spaces.genotype import GenotypeCell
 
 INPUTS = ("last but one", "last cell")
 
 
-def panel(cell: Cell, title: str) -> Panel:
+def cell_panel_of(cell: GenotypeCell, title: str) -> Panel:
     """Two inputs, a sum for each node, an operation on each edge, and the nodes that are joined to the output."""
     vertices = [Vertex(str(i), text, "input", detail=f"output of the {text}") for i, text in enumerate(INPUTS)]
     arrows = []
@@ -21,4 +21,4 @@ def panel(cell: Cell, title: str) -> Panel:
         arrows += [(str(source), edge), (edge, node)]
     vertices.append(Vertex("out", "out", "output", detail="nodes, joined"))
     arrows += [(str(node), "out") for node in cell.concat]
-    return settled(title, vertices, arrows, sources=["0", "1"], outputs=["out"])
+    return settled_vertices(title, vertices, arrows, sources=["0", "1"], outputs=["out"])

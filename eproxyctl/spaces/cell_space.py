@@ -14,18 +14,18 @@ from pydantic import Field
 from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.cells import cell_network
-from eproxyctl.spaces.cell_graph import cell_ways, network_ways, official, parametric, simplify
-from eproxyctl.spaces.cell_panel import panel
+from eproxyctl.spaces.cell_graph import cell_ways, network_ways, official_graph, parametric, simplified_graph
+from eproxyctl.spaces.cell_panel import cell_panel_of
 from eproxyctl.spaces.diagrams import times
 from eproxyctl.spaces.genotype import (
     FEWEST_CELLS,
     MOST_DEPTH,
     MOST_WIDTH,
-    Cell,
     Genotype,
-    from_key,
-    from_record,
+    GenotypeCell,
     from_text,
+    genotype_from_key,
+    genotype_from_record,
 )
 from eproxyctl.spaces.traits import NOWHERE
 
@@ -137,8 +137,8 @@ class CellSpace(Space, Sized, Drawable):
                 for side in "ab"
             ]
             concat = choices.get(f"{name}_concat")
-            cell = Cell(tuple(edges), tuple(range(2, self.nodes + 2)))
-            cells.append(Cell(cell.edges, self._concat(cell) if concat is None else _digits(concat)))
+            cell = GenotypeCell(tuple(edges), tuple(range(2, self.nodes + 2)))
+            cells.append(GenotypeCell(cell.edges, self._concat(cell) if concat is None else _digits(concat)))
         genotype = Genotype(
             _number(choices, "width", self.widths[0]),
             _number(choices, "depth", self.depths[0]),
@@ -172,7 +172,7 @@ class CellSpace(Space, Sized, Drawable):
         if isinstance(notation, str):
             return self._checked(from_text(notation, width, depth)).key
         if isinstance(notation, Mapping):
-            return self._checked(from_record(notation, width, depth)).key
+            return self._checked(genotype_from_record(notation, width, depth)).key
         raise InvalidArchitecture(
             f"not a genotype: {notation!r:.80}", hint=f"a key such as {self.example}, or a record"
         )
@@ -180,13 +180,13 @@ class CellSpace(Space, Sized, Drawable):
     def canonical(self, key: str) -> str:
         """Width, depth and what the two cells compute, without dead parts and whatever the order of the nodes."""
         genotype = self._genotype(key)
-        normal, reduce = simplify(genotype.normal, False), simplify(genotype.reduce, True)
+        normal, reduce = simplified_graph(genotype.normal, False), simplified_graph(genotype.reduce, True)
         return f"{genotype.width}x{genotype.depth}-{normal.text}-{reduce.text}"
 
     def largest(self) -> str:
         """The costliest operation on every edge, all of them on the inputs, which makes every node an output."""
         costliest = max(self.operations, key=CHEAPEST_FIRST.index)
-        cell = Cell(((costliest, 0), (costliest, 1)) * self.nodes, tuple(range(2, self.nodes + 2)))
+        cell = GenotypeCell(((costliest, 0), (costliest, 1)) * self.nodes, tuple(range(2, self.nodes + 2)))
         return Genotype(max(self.widths), max(self.depths), cell, cell, self.options.aux).key
 
     def traits(self, key: str) -> dict[str, float]:
@@ -201,7 +201,7 @@ class CellSpace(Space, Sized, Drawable):
         }
         for name, cell in (("normal", genotype.normal), ("reduce", genotype.reduce)):
             traits.update(_cell_traits(name, cell))
-            counts = Counter(operation for operation, _ in simplify(cell, name == "reduce").terms)
+            counts = Counter(operation for operation, _ in simplified_graph(cell, name == "reduce").terms)
             live = [operation for operation in self.operations if operation != "none"]
             traits.update({f"count.{name}_{operation}": float(counts[operation]) for operation in live})
         return traits
@@ -218,7 +218,7 @@ class CellSpace(Space, Sized, Drawable):
                 levels.append(Level("reduction", channels * len(genotype.reduce.concat), stem * 2**k))
             if cells:
                 levels.append(Level(times(cells, "normal"), channels * len(genotype.normal.concat), stem * 2**k))
-        panels = (panel(genotype.normal, "normal cell"), panel(genotype.reduce, "reduction cell"))
+        panels = (cell_panel_of(genotype.normal, "normal cell"), cell_panel_of(genotype.reduce, "reduction cell"))
         return Diagram(panels, tuple(levels))
 
     def size(self) -> int:
@@ -251,8 +251,8 @@ class CellSpace(Space, Sized, Drawable):
             width=2 * fidelity.scale(genotype.width // 2, fidelity.width),
             depth=max(FEWEST_CELLS, fidelity.scale(genotype.depth, fidelity.depth)),
             stem=self._stem(shape),
-            normal=simplify(genotype.normal, False) if pruned else official(genotype.normal),
-            reduce=simplify(genotype.reduce, True) if pruned else official(genotype.reduce),
+            normal=simplified_graph(genotype.normal, False) if pruned else official_graph(genotype.normal),
+            reduce=simplified_graph(genotype.reduce, True) if pruned else official_graph(genotype.reduce),
             auxiliary=genotype.auxiliary,
             pruned=pruned,
         )
@@ -263,7 +263,7 @@ class CellSpace(Space, Sized, Drawable):
         return self.options.stem
 
     def _genotype(self, key: str) -> Genotype:
-        return self._checked(from_key(key))
+        return self._checked(genotype_from_key(key))
 
     def _checked(self, genotype: Genotype) -> Genotype:
         """The genotype, if its cells are of this space; widths and depths may be others than are drawn."""
@@ -286,14 +286,14 @@ class CellSpace(Space, Sized, Drawable):
     def _hint(self) -> str:
         return ""
 
-    def _concat(self, cell: Cell) -> tuple[int, ...]:
+    def _concat(self, cell: GenotypeCell) -> tuple[int, ...]:
         """The nodes that make the output of a drawn cell."""
         return cell.loose if self.loose else tuple(range(2, cell.nodes + 2))
 
 
-def _cell_traits(name: str, cell: Cell) -> dict[str, float]:
+def _cell_traits(name: str, cell: GenotypeCell) -> dict[str, float]:
     reduction = name == "reduce"
-    terms = simplify(cell, reduction).terms
+    terms = simplified_graph(cell, reduction).terms
     first, second = cell_ways(cell, reduction)
     pooling = sum(cell_ways(cell, reduction, "pooling"), start=NOWHERE)
     sides = [int(operation[-1]) if operation[-1].isdigit() else 1 for operation, _ in terms]

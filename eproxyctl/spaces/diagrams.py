@@ -42,7 +42,7 @@ def operation_vertex(name: str, kind: str) -> Vertex:
     return Vertex(name, label, look, detail=kind)
 
 
-def settled(
+def settled_vertices(
     title: str,
     vertices: Iterable[Vertex],
     arrows: Iterable[tuple[str, str]],

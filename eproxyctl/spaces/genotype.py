@@ -52,7 +52,7 @@ Edge = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Cell:
+class GenotypeCell:
     """A cell as a genotype has it.
 
     Attributes:
@@ -100,8 +100,8 @@ class Genotype:
 
     width: int
     depth: int
-    normal: Cell
-    reduce: Cell
+    normal: GenotypeCell
+    reduce: GenotypeCell
     auxiliary: bool = False
 
     def __post_init__(self) -> None:
@@ -128,14 +128,14 @@ class Genotype:
         return f"Genotype({', '.join(parts)})"
 
 
-def _cell_text(cell: Cell) -> str:
+def _cell_text(cell: GenotypeCell) -> str:
     edges = [f"{CODES[operation]}{source}" for operation, source in cell.edges]
     nodes = ".".join(a + b for a, b in zip(edges[::2], edges[1::2], strict=True))
     return f"{nodes}_{''.join(map(str, cell.concat))}"
 
 
 @lru_cache(maxsize=4_096)
-def from_key(key: str) -> Genotype:
+def genotype_from_key(key: str) -> Genotype:
     """The architecture a key names."""
     match = KEY.fullmatch(key)
     if not match:
@@ -147,7 +147,7 @@ def from_key(key: str) -> Genotype:
     return Genotype(int(width), int(depth), _cell(normal, normal_concat), _cell(reduce, reduce_concat), bool(tail))
 
 
-def _cell(text: str, concat: str) -> Cell:
+def _cell(text: str, concat: str) -> GenotypeCell:
     edges: list[Edge] = []
     for node in text.split("."):
         match = NODE.fullmatch(node)
@@ -158,7 +158,7 @@ def _cell(text: str, concat: str) -> Cell:
                 codes = ", ".join(f"{c} {name}" for c, name in NAMES.items())
                 raise InvalidArchitecture(f"no operation has code '{code}'", hint=f"known: {codes}")
             edges.append((NAMES[code], int(source)))
-    return Cell(tuple(edges), tuple(map(int, concat)))
+    return GenotypeCell(tuple(edges), tuple(map(int, concat)))
 
 
 def from_text(text: str, width: int, depth: int) -> Genotype:
@@ -168,7 +168,7 @@ def from_text(text: str, width: int, depth: int) -> Genotype:
         raise InvalidArchitecture(f"not a genotype: {len(text)} characters")
     if text.startswith("{"):
         try:
-            return from_record(json.loads(text), width, depth)
+            return genotype_from_record(json.loads(text), width, depth)
         except (json.JSONDecodeError, RecursionError) as error:
             raise InvalidArchitecture(f"not a JSON record: {error}") from None
     if text.startswith("Genotype"):
@@ -180,8 +180,8 @@ def from_text(text: str, width: int, depth: int) -> Genotype:
                 f"not a Genotype(…): {error}",
                 hint="Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=[2, 3, 4, 5], reduce=…, reduce_concat=…)",
             ) from None
-        return from_record({"genotype": fields}, width, depth)
-    return from_key(text)
+        return genotype_from_record({"genotype": fields}, width, depth)
+    return genotype_from_key(text)
 
 
 def _fields(call: ast.expr) -> dict[str, object]:
@@ -207,7 +207,7 @@ def _value(node: ast.expr) -> object:
     raise ValueError(f"'{ast.unparse(node)[:60]}' is neither a name, a number, a list nor range(a, b)")
 
 
-def from_record(record: Mapping[str, object], width: int, depth: int) -> Genotype:
+def genotype_from_record(record: Mapping[str, object], width: int, depth: int) -> Genotype:
     """A record of NDS, or its `net`, or a bare genotype; `width` and `depth` where it does not say them."""
     net = record.get("net", record)
     if not isinstance(net, Mapping):
@@ -233,7 +233,7 @@ def _integer(net: Mapping[str, object], name: str, default: int) -> int:
     return value
 
 
-def _record_cell(genotype: Mapping[str, object], name: str) -> Cell:
+def _record_cell(genotype: Mapping[str, object], name: str) -> GenotypeCell:
     pairs, concat = genotype.get(name), genotype.get(f"{name}_concat")
     if not _is_list(pairs) or not _is_list(concat):
         raise InvalidArchitecture(
@@ -251,7 +251,7 @@ def _record_cell(genotype: Mapping[str, object], name: str) -> Cell:
         if isinstance(node, bool) or not isinstance(node, int):
             raise InvalidArchitecture(f"{node!r:.80} in {name}_concat", hint="whole numbers, 2 is the first node")
         nodes.append(node)
-    return Cell(tuple(edges), tuple(nodes))
+    return GenotypeCell(tuple(edges), tuple(nodes))
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:

@@ -23,7 +23,7 @@ from eproxyctl.contracts import (
     SpaceOptions,
 )
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
-from eproxyctl.networks.counting.mobilenet import Stage, mobilenet
+from eproxyctl.networks.counting.mobilenet import MobileStage, mobilenet
 from eproxyctl.spaces.diagrams import places, residual_block, times
 
 if TYPE_CHECKING:
@@ -141,15 +141,15 @@ class MobileNetSpace(Space, Sized, Drawable):
     def size(self) -> int:
         return 48**6
 
-    def stages(self, key: str, fidelity: Fidelity = FULL) -> list[Stage]:
+    def stages(self, key: str, fidelity: Fidelity = FULL) -> list[MobileStage]:
         """The block list: the block without expansion, then the six stages."""
         share = self.options.width * fidelity.width
-        stages = [Stage(scaled(FIRST, share), stride=1, expansion=1, kernel=3, depth=1)]
+        stages = [MobileStage(scaled(FIRST, share), stride=1, expansion=1, kernel=3, depth=1)]
         for (expansion, kernel, depth, squeeze), channels, stride in zip(
             _settings(key), self.options.channels, STRIDES, strict=True
         ):
             depth = fidelity.scale(depth, fidelity.depth)
-            stages.append(Stage(scaled(channels, share), stride, expansion, kernel, depth, bool(squeeze)))
+            stages.append(MobileStage(scaled(channels, share), stride, expansion, kernel, depth, bool(squeeze)))
         return stages
 
     def build(

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions, Vertex
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.nasbench101 import nasbench101
-from eproxyctl.spaces.diagrams import operation_vertex, settled, times
+from eproxyctl.spaces.diagrams import operation_vertex, settled_vertices, times
 from eproxyctl.spaces.graphs import (
     OPERATIONS,
     VERTICES,
@@ -129,7 +129,7 @@ class NasBench101Space(Space, Sized, Drawable):
         vertices.append(Vertex(str(last), "out", "output", detail="what feeds it, joined"))
         arrows = [(str(a), str(b)) for b, row in enumerate(graph.sources, start=1) for a in row]
         note = "arrows from the input are 1×1 convolutions"
-        cell = settled("cell", vertices, arrows, sources=["0"], outputs=[str(last)], note=note)
+        cell = settled_vertices("cell", vertices, arrows, sources=["0"], outputs=[str(last)], note=note)
         stacks = [(2**stack, times(options.cells, "cell")) for stack in range(options.stacks)]
         levels = [Level(cells, shrink * options.channels, shrink) for shrink, cells in stacks]
         return Diagram((cell,), (Level("stem", options.channels), *levels))

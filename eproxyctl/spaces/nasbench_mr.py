@@ -14,7 +14,7 @@ from pydantic import Field
 from eproxyctl.contracts import FULL, Choice, Diagram, Drawable, Fidelity, Level, Sized, Space, SpaceOptions, Vertex
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.counting.nasbench_mr import nasbench_mr
-from eproxyctl.spaces.diagrams import settled, times
+from eproxyctl.spaces.diagrams import settled_vertices, times
 from eproxyctl.spaces.notation import checked, integers, listed, literal, shown
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ GROUP = re.compile(r"[0-9]{1,3}(_[0-9]{1,3})*")
 
 
 @dataclass(frozen=True)
-class Stage:
+class MrStage:
     """`modules` equal modules in a row; `blocks` and `widths` are those of each branch, the finest first."""
 
     modules: int
@@ -39,11 +39,11 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Architecture:
+class MrArchitecture:
     """What a key says: the channels of the two stem convolutions, the four stages, the channels of the last layer."""
 
     stem: tuple[int, ...]
-    stages: tuple[Stage, ...]
+    stages: tuple[MrStage, ...]
     last: int
 
     @property
@@ -112,8 +112,8 @@ class NasBenchMrSpace(Space, Sized, Drawable):
         raise InvalidArchitecture(f"not a NAS-Bench-MR architecture: {shown(notation)}", hint=_hint())
 
     def largest(self) -> str:
-        stages = tuple(Stage(COUNTS[-1], COUNTS[-1:] * n, WIDTHS[-1:] * n) for n in STAGES)
-        return Architecture(WIDTHS[-1:] * 2, stages, WIDTHS[-1]).key
+        stages = tuple(MrStage(COUNTS[-1], COUNTS[-1:] * n, WIDTHS[-1:] * n) for n in STAGES)
+        return MrArchitecture(WIDTHS[-1:] * 2, stages, WIDTHS[-1]).key
 
     def traits(self, key: str) -> dict[str, float]:
         architecture = _architecture(key)
@@ -147,7 +147,9 @@ class NasBenchMrSpace(Space, Sized, Drawable):
         arrows += [(f"{last}.{b}", "out") for b in range(last)]
         levels.append(Level("join, 1×1", architecture.last, shrink * 2**self.options.join))
         note = "modules × residual blocks, channels; a branch has half the resolution of the one above it"
-        network = settled("branches of the four stages", vertices, arrows, sources=["in"], outputs=["out"], note=note)
+        network = settled_vertices(
+            "branches of the four stages", vertices, arrows, sources=["in"], outputs=["out"], note=note
+        )
         return Diagram((network,), tuple(levels))
 
     def size(self) -> int:
@@ -185,7 +187,7 @@ class NasBenchMrSpace(Space, Sized, Drawable):
         )
 
 
-def _modules(stage: Stage, fidelity: Fidelity) -> Iterator[tuple[list[int], list[int]]]:
+def _modules(stage: MrStage, fidelity: Fidelity) -> Iterator[tuple[list[int], list[int]]]:
     """(blocks, widths) of each module. Depth is taken from the modules first, what is left from the blocks."""
     modules = fidelity.scale(stage.modules, fidelity.depth)
     share = min(1.0, fidelity.depth * stage.modules / modules)
@@ -203,7 +205,7 @@ def _fused(stage: int, branch: int) -> list[int]:
 
 
 @lru_cache(maxsize=4_096)
-def _architecture(key: str) -> Architecture:
+def _architecture(key: str) -> MrArchitecture:
     groups = key.split("-")
     if len(groups) != len(STAGES) + 2 or not all(GROUP.fullmatch(group) for group in groups):
         raise InvalidArchitecture(f"not a NAS-Bench-MR key: {shown(key)}", hint=_hint())
@@ -219,19 +221,19 @@ def _architecture(key: str) -> Architecture:
     return _from_code((*code, *numbers[-1]))
 
 
-def _from_code(code: tuple[int, ...]) -> Architecture:
+def _from_code(code: tuple[int, ...]) -> MrArchitecture:
     """From the 27 numbers, stage by stage: modules, blocks of each branch, channels of each branch."""
     if len(code) != 3 + sum(1 + 2 * branches for branches in STAGES):
         raise InvalidArchitecture(f"a NAS-Bench-MR code has 27 numbers, not {len(code)}", hint=_hint())
     stages, at = [], 2
     for branches in STAGES:
         blocks, widths = code[at + 1 : at + 1 + branches], code[at + 1 + branches : at + 1 + 2 * branches]
-        stages.append(Stage(_count(code[at]), tuple(map(_count, blocks)), tuple(map(_width, widths))))
+        stages.append(MrStage(_count(code[at]), tuple(map(_count, blocks)), tuple(map(_width, widths))))
         at += 1 + 2 * branches
-    return Architecture(tuple(map(_width, code[:2])), tuple(stages), _width(code[-1]))
+    return MrArchitecture(tuple(map(_width, code[:2])), tuple(stages), _width(code[-1]))
 
 
-def _from_record(record: Mapping[object, object]) -> Architecture:
+def _from_record(record: Mapping[object, object]) -> MrArchitecture:
     setting = next((listed(record[name]) for name in SETTINGS if name in record), None)
     stem, last = integers(record.get("input_channel")), integers([record.get("last_channel")])
     if setting is None or stem is None or len(stem) != 2 or last is None:

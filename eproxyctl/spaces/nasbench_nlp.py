@@ -24,18 +24,18 @@ from eproxyctl.contracts import (
 )
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.counting.nasbench_nlp import nasbench_nlp
-from eproxyctl.spaces.diagrams import settled, times
+from eproxyctl.spaces.diagrams import settled_vertices, times
 from eproxyctl.spaces.recipe import (
     MAX_NODES,
     OPERATIONS,
     Node,
     Recipe,
     X,
-    from_key,
     from_mapping,
     live,
     needed,
     reached,
+    recipe_from_key,
     source_name,
     to_key,
 )
@@ -127,7 +127,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
         """Key → choices. Raises InvalidArchitecture for a cell outside the skeleton: more nodes than the option `nodes`
         or states than three, lin of other inputs, parts that the output never depends on, or one that never reads x.
         """
-        recipe = from_key(key)
+        recipe = recipe_from_key(key)
         choices = {name: options[0] for name, options in self.parameters().items()}
         for number, (operation, inputs) in enumerate(recipe.nodes, start=1):
             others = [source_name(source) for source in inputs if source != X]
@@ -155,7 +155,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
         if isinstance(notation, str):
             text = notation.strip()
             if not text.startswith("{"):
-                return to_key(from_key(text))
+                return to_key(recipe_from_key(text))
             try:
                 notation = json.loads(text)
             except (json.JSONDecodeError, RecursionError):
@@ -170,7 +170,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
 
     def canonical(self, key: str) -> str:
         """The key of the live cell, in which equal weightless nodes are one."""
-        return to_key(live(from_key(key)))
+        return to_key(live(recipe_from_key(key)))
 
     def largest(self) -> str:
         """Every slot a lin of three inputs, all live. x is read once: a map of a state is never cheaper."""
@@ -180,7 +180,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
 
     def traits(self, key: str) -> dict[str, float]:
         """Of the live cell."""
-        alive = live(from_key(key))
+        alive = live(recipe_from_key(key))
         counts = Counter(operation for operation, _ in alive.nodes)
         return {
             "nodes": float(len(alive.nodes)),
@@ -192,7 +192,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
         }
 
     def diagram(self, key: str) -> Diagram:
-        recipe, options = from_key(key), self.options
+        recipe, options = recipe_from_key(key), self.options
         living = needed(recipe)
         names = ["x", *(f"h{k}" for k in range(len(recipe.states)))]
         vertices = [
@@ -209,7 +209,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
             )
             arrows.append((source_name(node), f"new {k}"))
         outputs = [f"new {k}" for k in range(len(recipe.states)) if -2 - k in living]
-        cell = settled("cell", vertices, arrows, sources=names, outputs=outputs)
+        cell = settled_vertices("cell", vertices, arrows, sources=names, outputs=outputs)
         levels = [Level("embedding", options.embedding, None)]
         if options.layers > 1:
             levels.append(Level(times(options.layers - 1, "layer"), options.width, None))
@@ -231,7 +231,7 @@ class NasBenchNlpSpace(Space, Sized, Drawable):
         self, make: Callable[..., T], key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity, pruned: bool
     ) -> T:
         """The network, or its size: of the same arguments."""
-        recipe = live(from_key(key)) if pruned else from_key(key)
+        recipe = live(recipe_from_key(key)) if pruned else recipe_from_key(key)
         return make(
             shape,
             outputs,

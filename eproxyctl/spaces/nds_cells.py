@@ -11,7 +11,7 @@ from eproxyctl.spaces.cell_space import CellOptions, CellSpace, Depth, Width
 
 
 @dataclass(frozen=True)
-class Family:
+class CellFamily:
     """The cells of one family.
 
     Attributes:
@@ -24,7 +24,7 @@ class Family:
 
 
 FAMILIES = {
-    "NASNet": Family(
+    "NASNet": CellFamily(
         (
             "skip_connect",
             "conv_3x1_1x3",
@@ -43,7 +43,7 @@ FAMILIES = {
         nodes=5,
         loose=True,
     ),
-    "Amoeba": Family(
+    "Amoeba": CellFamily(
         (
             "skip_connect",
             "sep_conv_3x3",
@@ -57,7 +57,7 @@ FAMILIES = {
         nodes=5,
         loose=True,
     ),
-    "PNAS": Family(
+    "PNAS": CellFamily(
         (
             "sep_conv_3x3",
             "sep_conv_5x5",
@@ -71,12 +71,12 @@ FAMILIES = {
         nodes=5,
         loose=False,
     ),
-    "ENAS": Family(
+    "ENAS": CellFamily(
         ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"),
         nodes=5,
         loose=True,
     ),
-    "DARTS": Family(
+    "DARTS": CellFamily(
         (
             "none",
             "max_pool_3x3",
@@ -176,7 +176,7 @@ class NdsCellsSpace(CellSpace):
         return (6, 10, 14, 18, 22) if self._imagenet else (4, 8, 12, 16, 20)
 
     @property
-    def _family(self) -> Family:
+    def _family(self) -> CellFamily:
         return FAMILIES[self.options.family.partition("_")[0]]
 
     @property

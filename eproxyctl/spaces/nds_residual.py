@@ -27,7 +27,17 @@ from eproxyctl.contracts import (
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.networks.counting.residual import StageShape, residual
 from eproxyctl.spaces.diagrams import places, residual_block, times
-from eproxyctl.spaces.residual import STAGES, STRIDES, Kind, Residual, Stage, from_key, from_record, integer, real
+from eproxyctl.spaces.residual import (
+    STAGES,
+    STRIDES,
+    Kind,
+    Residual,
+    ResidualStage,
+    integer,
+    real,
+    residual_from_key,
+    residual_from_record,
+)
 from eproxyctl.spaces.traits import shared, step
 
 if TYPE_CHECKING:
@@ -37,7 +47,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Family:
+class ResidualFamily:
     """What a family draws from."""
 
     kind: Kind
@@ -50,10 +60,10 @@ class Family:
 DEPTHS, WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24), (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
 RATIOS = (0.25, 0.5, 1.0)
 FAMILIES = {
-    "Vanilla": Family("plain", DEPTHS, WIDTHS),
-    "ResNet": Family("basic", DEPTHS, WIDTHS),
-    "ResNeXt-A": Family("bottleneck", (1, 2, 4, 8, 16), (16, 32, 64, 128, 256), RATIOS, (1, 2, 4)),
-    "ResNeXt-B": Family("bottleneck", (1, 2, 4, 8, 16), (64, 128, 256, 512, 1024), RATIOS, (1, 2, 4, 8, 16)),
+    "Vanilla": ResidualFamily("plain", DEPTHS, WIDTHS),
+    "ResNet": ResidualFamily("basic", DEPTHS, WIDTHS),
+    "ResNeXt-A": ResidualFamily("bottleneck", (1, 2, 4, 8, 16), (16, 32, 64, 128, 256), RATIOS, (1, 2, 4)),
+    "ResNeXt-B": ResidualFamily("bottleneck", (1, 2, 4, 8, 16), (64, 128, 256, 512, 1024), RATIOS, (1, 2, 4, 8, 16)),
 }
 FamilyName = Literal[
     "ResNet",
@@ -95,7 +105,7 @@ class NdsResidualSpace(Space, Sized, Drawable):
     options: Options
 
     @cached_property
-    def _family(self) -> Family:
+    def _family(self) -> ResidualFamily:
         return FAMILIES[self.options.family.partition("_")[0]]
 
     @property
@@ -114,7 +124,7 @@ class NdsResidualSpace(Space, Sized, Drawable):
         for i, stride in enumerate(STRIDES, start=1):
             neck = self._family.kind == "bottleneck"
             stages.append(
-                Stage(
+                ResidualStage(
                     integer(_get(choices, f"blocks_{i}"), f"blocks_{i}"),
                     integer(_get(choices, f"width_{i}"), f"width_{i}"),
                     integer(choices.get(f"stride_{i}", stride), f"stride_{i}"),
@@ -154,9 +164,9 @@ class NdsResidualSpace(Space, Sized, Drawable):
                     return self.parse(json.loads(text))
                 except (json.JSONDecodeError, RecursionError) as error:
                     raise InvalidArchitecture(f"not a JSON record: {error}") from None
-            return self._checked(from_key(text)).key
+            return self._checked(residual_from_key(text)).key
         if isinstance(notation, Mapping):
-            return self._checked(from_record(notation)).key
+            return self._checked(residual_from_record(notation)).key
         raise InvalidArchitecture(
             f"not a residual network: {notation!r:.80}", hint=f"a key such as {self.example}, or a record"
         )
@@ -164,7 +174,8 @@ class NdsResidualSpace(Space, Sized, Drawable):
     def largest(self) -> str:
         family = self._family
         stages = [
-            Stage(max(family.depths), max(family.widths), stride, max(family.ratios, default=1.0)) for stride in STRIDES
+            ResidualStage(max(family.depths), max(family.widths), stride, max(family.ratios, default=1.0))
+            for stride in STRIDES
         ]
         return Residual(family.kind, self._stem_width, 0, tuple(stages)).key
 
@@ -233,7 +244,7 @@ class NdsResidualSpace(Space, Sized, Drawable):
         )
 
     def _network(self, key: str) -> Residual:
-        return self._checked(from_key(key))
+        return self._checked(residual_from_key(key))
 
     def _checked(self, network: Residual) -> Residual:
         if network.kind != self._family.kind:

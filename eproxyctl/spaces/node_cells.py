@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from eproxyctl.contracts import Panel, Vertex
-from eproxyctl.spaces.diagrams import operation_vertex, settled
+from eproxyctl.spaces.diagrams import operation_vertex, settled_vertices
 from eproxyctl.spaces.patterns import Arrangement
 from eproxyctl.spaces.traits import through
 
@@ -66,7 +66,7 @@ def panel(cell: Cell, title: str, note: str = "") -> Panel:
     for (a, b), name in zip(EDGES, cell, strict=True):
         vertices.append(operation_vertex(f"{a}-{b}", name))
         arrows += [(str(a), f"{a}-{b}"), (f"{a}-{b}", str(b))]
-    return settled(title, vertices, arrows, sources=["0"], outputs=["3"], note=note)
+    return settled_vertices(title, vertices, arrows, sources=["0"], outputs=["3"], note=note)
 
 
 def official(cell: Cell) -> tuple[list[tuple[str, int]], list[list[int]]]:

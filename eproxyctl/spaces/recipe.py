@@ -58,7 +58,7 @@ def source_name(source: int) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def from_key(text: str) -> Recipe:
+def recipe_from_key(text: str) -> Recipe:
     """The recipe of a key, whatever the order its nodes are written in."""
     body, _, tail = text.partition("~")
     nodes = []

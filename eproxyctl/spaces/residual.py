@@ -33,7 +33,7 @@ STAGE = re.compile(r"(\d{1,3})x(\d{1,5})(?:b(\d{1,3}(?:\.\d{1,6})?)g(\d{1,5}))?(
 
 
 @dataclass(frozen=True)
-class Stage:
+class ResidualStage:
     """Blocks of one width.
 
     Attributes:
@@ -76,7 +76,7 @@ class Residual:
     kind: Kind
     stem_width: int
     stem_stride: int
-    stages: tuple[Stage, ...]
+    stages: tuple[ResidualStage, ...]
 
     def __post_init__(self) -> None:
         if not 2 <= self.stem_width <= MOST_WIDTH or self.stem_width % 2:
@@ -99,7 +99,7 @@ class Residual:
 
 
 @lru_cache(maxsize=4_096)
-def from_key(key: str) -> Residual:
+def residual_from_key(key: str) -> Residual:
     """The architecture a key names."""
     hint = "write it as bottleneck-64-1x16b1g1-2x128b0.25g4-16x64b0.5g2 or basic-16-3x64-2x128-4x256"
     match = KEY.fullmatch(key)
@@ -114,13 +114,13 @@ def from_key(key: str) -> Residual:
             raise InvalidArchitecture(f"not a stage of {kind} blocks: {text[:60]}", hint=hint)
         own = int(stage[5]) if stage[5] else stride
         neck = (float(stage[3]), int(stage[4])) if stage[3] else (1.0, 1)
-        stages.append(Stage(int(stage[1]), int(stage[2]), own, *neck))
+        stages.append(ResidualStage(int(stage[1]), int(stage[2]), own, *neck))
     if len(texts) != STAGES:
         raise InvalidArchitecture(f"{len(texts)} stages in {key[:200]}", hint=hint)
     return _usual(Residual(kind, int(match[2]), int(match[3] or 0), tuple(stages)))
 
 
-def from_record(record: Mapping[str, object]) -> Residual:
+def residual_from_record(record: Mapping[str, object]) -> Residual:
     """A record of NDS or its `net`."""
     net = record.get("net", record)
     if not isinstance(net, Mapping):
@@ -138,7 +138,7 @@ def from_record(record: Mapping[str, object]) -> Residual:
         raise InvalidArchitecture("ds, ws, ss, bot_muls and num_gs differ in length", hint="one entry for each stage")
     rows = list(zip(ds, ws, ss, ratios, groups, strict=True))
     stages = tuple(
-        Stage(integer(d, "ds"), integer(w, "ws"), integer(s, "ss"), real(r, "bot_muls"), integer(g, "num_gs"))
+        ResidualStage(integer(d, "ds"), integer(w, "ws"), integer(s, "ss"), real(r, "bot_muls"), integer(g, "num_gs"))
         for d, w, s, r, g in rows[1:]
     )
     return _usual(Residual(kind, integer(ws[0], "ws"), integer(ss[0], "ss"), stages))

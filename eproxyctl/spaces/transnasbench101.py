@@ -27,7 +27,7 @@ from eproxyctl.contracts import (
     SpaceOptions,
 )
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.networks.counting.transnasbench101 import Cells, Module, transnasbench101
+from eproxyctl.networks.counting.transnasbench101 import Cells, ModuleShape, transnasbench101
 from eproxyctl.spaces.diagrams import residual_block
 from eproxyctl.spaces.node_cells import EDGES, Cell, Sums, Terms, describe, live_traits, official, panel, simplify
 from eproxyctl.spaces.notation import checked, integers, literal, shown
@@ -47,7 +47,7 @@ NOUNS = {"micro": "64-41414-3_12_021", "macro": "64-4111-basic"}
 
 
 @dataclass(frozen=True)
-class Architecture:
+class TransNasArchitecture:
     """What a key says.
 
     Attributes:
@@ -104,7 +104,7 @@ class TransNasBench101Space(Space, Sized, Drawable):
     def encode(self, choices: Mapping[str, Choice]) -> str:
         chosen = checked(choices, self.parameters())
         if self.options.level == "micro":
-            return Architecture(MICRO_MODULES, tuple(str(chosen[f"{a}-{b}"]) for a, b in EDGES)).key
+            return TransNasArchitecture(MICRO_MODULES, tuple(str(chosen[f"{a}-{b}"]) for a, b in EDGES)).key
         digits = "".join(str(chosen[f"module-{m}"]) for m in range(1, int(chosen["modules"]) + 1))
         return self._read(f"64-{digits}-basic").key
 
@@ -168,9 +168,12 @@ class TransNasBench101Space(Space, Sized, Drawable):
 
     def keys(self) -> Iterator[str]:
         if self.options.level == "micro":
-            return (Architecture(MICRO_MODULES, cell).key for cell in itertools.product(OPERATIONS, repeat=len(EDGES)))
+            return (
+                TransNasArchitecture(MICRO_MODULES, cell).key
+                for cell in itertools.product(OPERATIONS, repeat=len(EDGES))
+            )
         rows = ("".join(digits) for n in MODULES for digits in itertools.product("1234", repeat=n))
-        return (Architecture(modules, None).key for modules in rows if not _macro_fault(modules))
+        return (TransNasArchitecture(modules, None).key for modules in rows if not _macro_fault(modules))
 
     def build(
         self, key: str, shape: tuple[int, ...], outputs: int, fidelity: Fidelity = FULL, *, pruned: bool = True
@@ -192,7 +195,7 @@ class TransNasBench101Space(Space, Sized, Drawable):
         digits, halvings = [*map(int, architecture.modules)], self.options.halvings
         halving = [m for m, digit in enumerate(digits) if digit > 2][:halvings]
         modules = [
-            Module(widen=digit % 2 == 0, project=digit > 1, stride=2 if m in halving else 1)
+            ModuleShape(widen=digit % 2 == 0, project=digit > 1, stride=2 if m in halving else 1)
             for m, digit in enumerate(digits)
         ]
         cells = None
@@ -208,18 +211,18 @@ class TransNasBench101Space(Space, Sized, Drawable):
             cells=cells,
         )
 
-    def _read(self, key: str) -> Architecture:
+    def _read(self, key: str) -> TransNasArchitecture:
         match = KEY.fullmatch(key)
         if match is None:
             raise InvalidArchitecture(self._refused(shown(key)), hint=self._hint())
         modules, cell = match[1], match[2]
         if self.options.level == "micro" and cell != "basic" and modules == MICRO_MODULES:
-            return Architecture(modules, tuple(OPERATIONS[int(digit)] for digit in cell.replace("_", "")))
+            return TransNasArchitecture(modules, tuple(OPERATIONS[int(digit)] for digit in cell.replace("_", "")))
         if self.options.level == "macro" and cell == "basic":
             fault = _macro_fault(modules)
             if fault:
                 raise InvalidArchitecture(f"{shown(key)} is not in the benchmark", hint=fault)
-            return Architecture(modules, None)
+            return TransNasArchitecture(modules, None)
         raise InvalidArchitecture(self._refused(shown(key)), hint=self._hint())
 
     def _refused(self, text: str) -> str:

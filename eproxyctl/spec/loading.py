@@ -17,7 +17,7 @@ from eproxyctl.errors import Problem, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Registry, Section
 from eproxyctl.spec.explain import problem_of
 from eproxyctl.spec.models import Spec, spec_model
-from eproxyctl.spec.nodes import Node, Origin, of_value, parse, read_file
+from eproxyctl.spec.nodes import Node, Place, of_value, parse, read_file
 
 QUICKSTART = "quickstart.yaml"
 GIVEN = "the given spec"
@@ -66,7 +66,7 @@ def quickstart() -> Path:
     return Path(str(files("eproxyctl") / "data" / QUICKSTART))
 
 
-def load(
+def load_spec(
     spec: Path | Mapping[str, Any], registry: Registry, overrides: Sequence[Override] = (), data: Sequence[Path] = ()
 ) -> Loaded:
     """Load a spec.
@@ -131,7 +131,7 @@ def _find(name: str, folder: Path, data: Sequence[Path]) -> Path:
 
 def _override(root: Node, override: Override) -> Iterator[str]:
     """Set one value in the tree; yields what the person should be told."""
-    origin = Origin(override.source)
+    origin = Place(override.source)
     steps = override.path.split(".")
     if not all(steps):
         raise UsageError(f"{override.source}: '{override.path}' is no path", hint="write --set space.channels=8")

@@ -21,7 +21,7 @@ MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Origin:
+class Place:
     """Where a value was written: a position in a file, or the name of a flag or variable.
 
     Attributes:
@@ -55,8 +55,8 @@ class Node:
     """
 
     value: Any
-    origin: Origin
-    keys: dict[str, Origin]
+    origin: Place
+    keys: dict[str, Place]
     raw: str = ""
 
     def plain(self) -> Any:
@@ -79,7 +79,7 @@ class Node:
 
 def of_value(value: Any, source: str) -> Node:
     """The tree of a value that no file holds, as a program gives it: all of it comes from `source`."""
-    origin = Origin(source)
+    origin = Place(source)
     if isinstance(value, Mapping):
         children = {str(key): of_value(child, source) for key, child in value.items()}
         return Node(children, origin, dict.fromkeys(children, origin))
@@ -143,11 +143,11 @@ class _Reader:
         self.problems: list[Problem] = []
         self.scalars = SafeConstructor(loader=_yaml())
 
-    def origin(self, mark: Any) -> Origin:
+    def origin(self, mark: Any) -> Place:
         if not self.positions:
-            return Origin(self.source)
+            return Place(self.source)
         text = self.lines[mark.line] if mark.line < len(self.lines) else ""
-        return Origin(self.source, mark.line + 1, mark.column + 1, text)
+        return Place(self.source, mark.line + 1, mark.column + 1, text)
 
     def refuse(self) -> None:
         """Aliases, tags and further documents: YAML here is data, and these load silently otherwise."""
@@ -176,7 +176,7 @@ class _Reader:
     def failure(self, error: MarkedYAMLError) -> SpecError:
         mark = error.problem_mark or error.context_mark
         message = str(error.problem or error.context or "no YAML")
-        origin = self.origin(mark) if mark else Origin(self.source)
+        origin = self.origin(mark) if mark else Place(self.source)
         hint = "indent with spaces, not tabs" if "\t" in origin.text or "\\t" in message else ""
         return SpecError(f"{self.source} is no YAML", problems=[origin.problem(message, hint)])
 
@@ -192,9 +192,9 @@ class _Reader:
             return Node(str(root.value), origin, {}, str(root.value))
         return Node(self.scalars.construct_object(root), origin, {}, str(root.value))
 
-    def _mapping(self, root: MappingNode, origin: Origin) -> Node:
+    def _mapping(self, root: MappingNode, origin: Place) -> Node:
         values: dict[str, Node] = {}
-        keys: dict[str, Origin] = {}
+        keys: dict[str, Place] = {}
         for key_node, value_node in root.value:
             where = self.origin(key_node.start_mark)
             if not isinstance(key_node, ScalarNode):

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from eproxyctl import plugins
 from eproxyctl.errors import UsageError
 from eproxyctl.registry import Registry
-from eproxyctl.spec.loading import Loaded, Override, load, quickstart
+from eproxyctl.spec.loading import Loaded, Override, load_spec, quickstart
 from eproxyctl.spec.models import Spec
 
 
@@ -68,7 +68,7 @@ def requested(specification: Specification, changes: Changes | None = None) -> R
             raise UsageError(f"the spec is loaded, and {', '.join(changes)} would change it")
         return specification
     sources = plugins.Sources(tuple(str(folder) for folder in changes.get("plugins", ())))
-    registry = plugins.load(sources)
+    registry = plugins.load_plugins(sources)
     spec: Path | Mapping[str, Any]
     if specification is None:
         spec = quickstart()
@@ -77,7 +77,7 @@ def requested(specification: Specification, changes: Changes | None = None) -> R
     else:
         spec = Path(specification) if isinstance(specification, str) else specification
     data = tuple(Path(folder) for folder in changes.get("data", ()))
-    return Request(load(spec, registry, overrides(changes), data), registry, sources)
+    return Request(load_spec(spec, registry, overrides(changes), data), registry, sources)
 
 
 def overrides(changes: Changes) -> tuple[Override, ...]:

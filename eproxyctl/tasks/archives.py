@@ -15,7 +15,7 @@ from pydantic import Field
 
 from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.files import foreign, opened, shown
+from eproxyctl.tasks.files import foreign, opened_file, shown
 from eproxyctl.tasks.splits import TRAINING, VALIDATION
 
 GIB = 1 << 30
@@ -44,7 +44,7 @@ class Parted:
     training: int | None = None
 
 
-def load(options: ArchiveOptions, *names: str) -> Parted | None:
+def load_archive(options: ArchiveOptions, *names: str) -> Parted | None:
     """The first of several arrays that a .npz file has; None where it has none of them.
 
     Either whole (`images`), or in parts as MedMNIST and Keras have them (`train_images` and `val_images`, `x_train` and
@@ -144,7 +144,7 @@ class _Archive:
 
 @contextmanager
 def _archive(path: str) -> Iterator[_Archive]:
-    with opened(path) as stream:
+    with opened_file(path) as stream:
         if stream.read(6) == b"\x93NUMPY":
             what = "it is a single array, as np.save writes it"
             raise DataError(f"{shown(path)} is no readable npz archive: {what}", hint=DAMAGED)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from eproxyctl.contracts import DataPath
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.files import MIB, content, shown
+from eproxyctl.tasks.files import MIB, file_content, shown
 from eproxyctl.tasks.pictures import PictureSource
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, choose
 
@@ -63,7 +63,7 @@ class Cifar10(PictureSource):
                     hint="put data_batch_1.bin … data_batch_5.bin there, or set download: true",
                 )
             _download_cifar10(folder)
-        parts = [np.frombuffer(content(folder / name, LARGEST), dtype=np.uint8) for name in self.FILES]
+        parts = [np.frombuffer(file_content(folder / name, LARGEST), dtype=np.uint8) for name in self.FILES]
         for name, part in zip(self.FILES, parts, strict=True):
             if part.size == 0 or part.size % RECORD:
                 raise DataError(

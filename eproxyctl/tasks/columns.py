@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.files import MIB, cause, content, nearest, shown, text
+from eproxyctl.tasks.files import MIB, cause, file_content, file_text, nearest, shown
 
 LARGEST = 256 * MIB
 """Bytes of one CSV file."""
@@ -46,7 +46,7 @@ def chosen(path: str, columns: Sequence[str], hint: str) -> Iterator[tuple[int, 
     Raises:
         DataError: no such file, no CSV, or not these columns; `hint` says what the header should be.
     """
-    rows = lines(text(content(path, LARGEST), shown(path)), path)
+    rows = lines(file_text(file_content(path, LARGEST), shown(path)), path)
     _, header = next(rows, (1, []))
     places = [place(header, column, path, hint) for column in columns]
     for number, row in rows:

@@ -12,7 +12,7 @@ from eproxyctl.contracts import Space, TableOptions
 from eproxyctl.errors import DataError, InvalidArchitecture
 from eproxyctl.tasks.columns import place
 from eproxyctl.tasks.files import LISTED, cause, nearest, shown
-from eproxyctl.tasks.rows import Document, Row
+from eproxyctl.tasks.rows import Document, TableRow
 
 KEY_COLUMNS = ("key", "architecture", "arch")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d{1,9})\]")
@@ -48,13 +48,13 @@ class Fields:
     key: str | None
     metric: str | None
 
-    def notation(self, row: Row) -> Any:
+    def notation(self, row: TableRow) -> Any:
         """The architecture as the row has it, or Absent."""
         if self.key is not None:
             return at(row.value, self.key)
         return row.value if row.notation is None else row.notation
 
-    def number(self, row: Row) -> Any:
+    def number(self, row: TableRow) -> Any:
         """The metric as the row has it, or Absent."""
         return row.value if self.metric is None else at(row.value, self.metric)
 
@@ -229,5 +229,5 @@ def is_architecture(space: Space, notation: Any) -> bool:
     return True
 
 
-def _first(document: Document) -> Iterable[Row]:
+def _first(document: Document) -> Iterable[TableRow]:
     return document.rows[:LOOKED_AT]

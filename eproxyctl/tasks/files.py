@@ -27,10 +27,10 @@ MOST = 1000
 
 def shown(value: object) -> str:
     """A foreign name or text for a message: one line of printable characters, cut where it is long."""
-    text = str(value)
-    if len(text) > LONGEST:
-        text = text[:LONGEST] + " …"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    file_text = str(value)
+    if len(file_text) > LONGEST:
+        file_text = file_text[:LONGEST] + " …"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in file_text)
 
 
 def cause(error: BaseException) -> str:
@@ -78,7 +78,7 @@ def foreign(what: str, hint: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: str | Path, what: str = "file", hint: str = "") -> Iterator[IO[bytes]]:
+def opened_file(path: str | Path, what: str = "file", hint: str = "") -> Iterator[IO[bytes]]:
     """A file to read.
 
     Args:
@@ -106,7 +106,7 @@ def opened(path: str | Path, what: str = "file", hint: str = "") -> Iterator[IO[
         yield stream
 
 
-def content(path: str | Path, limit: int, what: str = "file", hint: str = "") -> bytes:
+def file_content(path: str | Path, limit: int, what: str = "file", hint: str = "") -> bytes:
     """All of a file.
 
     Args:
@@ -116,7 +116,7 @@ def content(path: str | Path, limit: int, what: str = "file", hint: str = "") ->
     Raises:
         DataError: as `opened` does, and where it cannot be read or is larger.
     """
-    with opened(path, what, hint) as stream, foreign(f"cannot read the {what} {shown(path)}"):
+    with opened_file(path, what, hint) as stream, foreign(f"cannot read the {what} {shown(path)}"):
         data = stream.read(limit + 1)
     if len(data) > limit:
         raise DataError(f"the {what} {shown(path)} is larger than {limit // MIB} MiB")
@@ -139,13 +139,13 @@ def gunzipped(data: bytes, limit: int, what: str) -> bytes:
     return b"".join(parts)
 
 
-def text(data: bytes, what: str) -> str:
+def file_text(data: bytes, what: str) -> str:
     """UTF-8, with or without a byte order mark. Raises DataError where it is none."""
     with foreign(f"{what} is no UTF-8 text"):
         return data.decode("utf-8-sig")
 
 
-def listed(folder: str | Path, suffixes: frozenset[str]) -> list[Path]:
+def listed_files(folder: str | Path, suffixes: frozenset[str]) -> list[Path]:
     """The files in a folder and below that end in one of `suffixes`, sorted, without hidden files and folders.
 
     Links to folders are followed, each folder once.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.archives import ArchiveOptions, Parted, load
+from eproxyctl.tasks.archives import ArchiveOptions, Parted, load_archive
 from eproxyctl.tasks.files import shown
 
 NAMES = ("classes", "class_names")
@@ -68,7 +68,7 @@ def archived_labels(options: ArchiveOptions, found: Parted | None) -> Labels | N
         )
     if values.shape[1:] == (1,):
         values = values[:, 0]
-    listed = load(options, *NAMES)
+    listed = load_archive(options, *NAMES)
     names = None if listed is None else _names(where, listed)
     if values.dtype.kind in "US" and values.ndim == 1 and values.size:
         return named(where, [_text(value) for value in values.tolist()], names, found.training)

@@ -26,7 +26,7 @@ Row = tuple[int, Path, str, str]
 """Line, file, class, part."""
 
 
-class Listing(PictureSource):
+class ImageListing(PictureSource):
     """A CSV file with a header that names an image file, beside it or below, and its class in each line.
 
     Classes are in alphabetical order, or by number where all are whole numbers. One class an image: several

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.files import shown
-from eproxyctl.tasks.pixels import Bytes, read
+from eproxyctl.tasks.pixels import Bytes, read_pixels
 
 VOID = 255
 """What a mask has where a pixel is of no class, as in Pascal VOC: neither trained on nor measured."""
@@ -23,7 +23,7 @@ def highest_class(mask: Bytes) -> int:
 
 def read_mask(path: Path) -> Bytes:
     """Class numbers [H, W]. Raises DataError where the file has colours."""
-    mask = read(path, indexed=True)
+    mask = read_pixels(path, indexed=True)
     if mask.ndim != 2 or mask.dtype.kind not in "iub":
         raise DataError(f"the mask {shown(path)} has colours, not classes", hint=NUMBERS)
     return class_numbers(mask.astype(np.int64), shown(path))

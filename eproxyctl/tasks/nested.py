@@ -11,7 +11,7 @@ from eproxyctl.contracts import Space
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.fields import LOOKED_AT, is_architecture, short
 from eproxyctl.tasks.files import LISTED, shown
-from eproxyctl.tasks.rows import KEYED, Document, Row
+from eproxyctl.tasks.rows import KEYED, Document, TableRow
 
 DEEPEST = 3
 """Names that may stand before the architectures, such as those of the space and of the data set."""
@@ -35,7 +35,7 @@ def unwrapped(document: Document, space: Space) -> Document:
         told = f"{shown(document.path)} has several tables: {', '.join(short(name) for name, _ in found)}"
         raise DataError(told, hint="keep the one that is wanted in a file of its own")
     inside = enumerate(found[0][1].items(), 1)
-    return replace(document, rows=[Row(f"key {i}", value, notation) for i, (notation, value) in inside])
+    return replace(document, rows=[TableRow(f"key {i}", value, notation) for i, (notation, value) in inside])
 
 
 def _tables(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.archives import ArchiveOptions, Parted, load, missing
+from eproxyctl.tasks.archives import ArchiveOptions, Parted, load_archive, missing
 from eproxyctl.tasks.depths import in_bytes, is_deep
-from eproxyctl.tasks.files import MIB, content, foreign, listed, shown
+from eproxyctl.tasks.files import MIB, file_content, foreign, listed_files, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +43,7 @@ def image_files(folder: str) -> list[Path]:
     Raises:
         DataError: no such folder, or an image that is no regular file.
     """
-    return listed(folder, SUFFIXES)
+    return listed_files(folder, SUFFIXES)
 
 
 def some(files: Sequence[Path], folder: str) -> Sequence[Path]:
@@ -64,7 +64,7 @@ def archived(options: ArchiveOptions, beside: str) -> Parted:
     Raises:
         DataError: there are none; `beside` names what they should be saved with.
     """
-    images = load(options, "images", "x")
+    images = load_archive(options, "images", "x")
     if images is None:
         raise missing(options.path, "images", beside)
     values = images.values
@@ -79,13 +79,13 @@ def archived(options: ArchiveOptions, beside: str) -> Parted:
     return images
 
 
-def read(path: Path, *, indexed: bool = False) -> Bytes:
+def read_pixels(path: Path, *, indexed: bool = False) -> Bytes:
     """An image [H, W] where it is grey, else [H, W, 3]. `indexed`: a palette's indices [H, W], not its colours.
 
     Raises:
         DataError: what is no image, is too large to unpack, or has values of which none is known to be white.
     """
-    data = content(path, LARGEST, "image")
+    data = file_content(path, LARGEST, "image")
     with foreign(f"cannot read the image {shown(path)}", "mend or remove the file; skip_bad: true leaves such out"):
         from PIL import Image
 
@@ -99,7 +99,7 @@ def read(path: Path, *, indexed: bool = False) -> Bytes:
             return in_bytes(image, path) if is_deep(image) else np.asarray(_plain(image))
 
 
-def read_all(paths: Iterable[Path], reader: Callable[[Path], Bytes] = read) -> Iterator[Bytes]:
+def read_all(paths: Iterable[Path], reader: Callable[[Path], Bytes] = read_pixels) -> Iterator[Bytes]:
     """Every image in turn, as `reader` reads it.
 
     Raises:
@@ -117,7 +117,7 @@ def read_all(paths: Iterable[Path], reader: Callable[[Path], Bytes] = read) -> I
         yield image
 
 
-def fault(path: Path, reader: Callable[[Path], Bytes] = read) -> DataError | None:
+def fault(path: Path, reader: Callable[[Path], Bytes] = read_pixels) -> DataError | None:
     """What is wrong with an image, None where nothing is."""
     try:
         reader(path)

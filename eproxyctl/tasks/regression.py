@@ -36,7 +36,7 @@ BOUND = 1e150
 """A standard deviation from which on squares overflow."""
 
 
-class Npz(archives.ArchiveOptions, PictureSource):
+class ValueArchive(archives.ArchiveOptions, PictureSource):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `values` (or `y`), numbers [N].
 
     An archive in parts (`train_images`, `train_values`, `val_images`, …) brings its own validation split.
@@ -56,7 +56,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
 
     def valued(self) -> Iterator[Valued]:
         """Each image and its value."""
-        images, found = archived(self, "values"), archives.load(self, "values", "y")
+        images, found = archived(self, "values"), archives.load_archive(self, "values", "y")
         if found is None:
             raise archives.missing(self.path, "values", "images")
         if found.training != images.training:
@@ -75,7 +75,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
         return ((flat(image), float(value)) for image, value in zip(images.values, numbers, strict=True))
 
 
-class Folder(FolderOptions, PictureSource):
+class ValueFolder(FolderOptions, PictureSource):
     """A folder of images and a CSV file with a header that has the columns `name`, a file in the folder, and `value`.
 
     Images that the file does not name are left out.
@@ -127,7 +127,7 @@ class Folder(FolderOptions, PictureSource):
         return rows
 
 
-Source = Annotated[Npz | Folder, Field(discriminator="kind")]
+Source = Annotated[ValueArchive | ValueFolder, Field(discriminator="kind")]
 
 
 class RegressionTask(PictureTask, Trainable):

@@ -10,7 +10,7 @@ from typing import Any
 
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.columns import lines
-from eproxyctl.tasks.files import MIB, content, foreign, gunzipped, shown, text
+from eproxyctl.tasks.files import MIB, file_content, file_text, foreign, gunzipped, shown
 
 LARGEST = 512 * MIB
 """Bytes of a table, unpacked."""
@@ -20,7 +20,7 @@ PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Attributes:
@@ -47,26 +47,26 @@ class Document:
     """
 
     path: Path
-    rows: list[Row]
+    rows: list[TableRow]
     form: str
     columns: tuple[str, ...]
     raw: bytes
 
 
-def read(path: Path, hint: str) -> Document:
+def read_rows(path: Path, hint: str) -> Document:
     """A table file; `.gz` after its suffix is unpacked.
 
     Raises:
         DataError: no such file, where `hint` says what to do; or one that cannot be read as what its suffix says.
     """
-    raw = content(path, LARGEST, "metric table", hint)
+    raw = file_content(path, LARGEST, "metric table", hint)
     what = f"the metric table {shown(path)}"
     data = gunzipped(raw, LARGEST, what) if path.suffix.lower() == ".gz" else raw
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if any(suffix in PARQUET for suffix in suffixes):
         rows, columns = _parquet(path, data)
         return Document(path, rows, "Parquet", columns, raw)
-    document = text(data, f"cannot read {what}: it")
+    document = file_text(data, f"cannot read {what}: it")
     if any(suffix in JSON_LINES for suffix in suffixes):
         records = [(f"line {i}", line) for i, line in enumerate(document.split("\n"), 1) if line.strip()]
         parsed = [(where, _json(path, line, where)) for where, line in records]
@@ -78,7 +78,7 @@ def read(path: Path, hint: str) -> Document:
     return Document(path, rows, "CSV", columns, raw)
 
 
-def _csv(path: Path, document: str) -> tuple[list[Row], tuple[str, ...]]:
+def _csv(path: Path, document: str) -> tuple[list[TableRow], tuple[str, ...]]:
     found = lines(document, str(path))
     _, header = next(found, (1, []))
     if len(header) < 2:
@@ -88,14 +88,14 @@ def _csv(path: Path, document: str) -> tuple[list[Row], tuple[str, ...]]:
     return list(_csv_rows(path, header, found)), tuple(header)
 
 
-def _csv_rows(path: Path, header: list[str], found: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+def _csv_rows(path: Path, header: list[str], found: Iterator[tuple[int, list[str]]]) -> Iterator[TableRow]:
     for number, values in found:
         if len(values) != len(header):
             raise DataError(f"{shown(path)}:{number}: {len(values)} values under {len(header)} columns")
-        yield Row(f"line {number}", dict(zip(header, values, strict=True)))
+        yield TableRow(f"line {number}", dict(zip(header, values, strict=True)))
 
 
-def _parquet(path: Path, data: bytes) -> tuple[list[Row], tuple[str, ...]]:
+def _parquet(path: Path, data: bytes) -> tuple[list[TableRow], tuple[str, ...]]:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -108,7 +108,7 @@ def _parquet(path: Path, data: bytes) -> tuple[list[Row], tuple[str, ...]]:
             raise ValueError(f"it unpacks to more than {LARGEST // MIB} MiB")
         table = file.read()
         columns = tuple(map(str, table.column_names))
-        return [Row(f"row {i}", record) for i, record in enumerate(table.to_pylist(), 1)], columns
+        return [TableRow(f"row {i}", record) for i, record in enumerate(table.to_pylist(), 1)], columns
 
 
 def _json(path: Path, document: str, where: str = "") -> Any:
@@ -138,11 +138,11 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _json_rows(path: Path, data: Any) -> tuple[list[Row], str]:
+def _json_rows(path: Path, data: Any) -> tuple[list[TableRow], str]:
     """Pairs or records, also in parts ({top: […], mid: […]}); or an object keyed by architecture."""
     if isinstance(data, Mapping):
         if not _in_parts(data):
-            rows = [Row(f"key {i}", value, notation) for i, (notation, value) in enumerate(data.items(), 1)]
+            rows = [TableRow(f"key {i}", value, notation) for i, (notation, value) in enumerate(data.items(), 1)]
             return rows, KEYED
         data = [row for part in data.values() for row in part]
     if not isinstance(data, list):
@@ -160,9 +160,9 @@ def _in_parts(data: Mapping[str, Any]) -> bool:
     )
 
 
-def _row(path: Path, where: str, row: Any) -> Row:
+def _row(path: Path, where: str, row: Any) -> TableRow:
     if isinstance(row, list) and len(row) == 2:
-        return Row(where, row[1], row[0])
+        return TableRow(where, row[1], row[0])
     if isinstance(row, Mapping):
-        return Row(where, row)
+        return TableRow(where, row)
     raise DataError(f"{shown(path)}: {where} is neither [architecture, value] nor a record")

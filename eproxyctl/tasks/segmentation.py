@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from eproxyctl.contracts import Meter, Network
 
 
-class Npz(archives.ArchiveOptions, PictureSource):
+class MaskArchive(archives.ArchiveOptions, PictureSource):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, 3] or [N, H, W], and `masks` (or `y`) [N, H, W].
 
     An archive in parts (`train_images`, `train_masks`, `val_images`, …) brings its own validation split.
@@ -58,7 +58,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
             yield f"{shown(self.path)}[{i}]", mask
 
     def _masks(self) -> Bytes:
-        images, found = archived(self, "masks"), archives.load(self, "masks", "y")
+        images, found = archived(self, "masks"), archives.load_archive(self, "masks", "y")
         if found is None:
             raise archives.missing(self.path, "masks", "images")
         if found.training != images.training:
@@ -74,7 +74,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
         return class_numbers(masks, self.path)
 
 
-class Folder(FolderOptions, PictureSource):
+class MaskFolder(FolderOptions, PictureSource):
     """A folder of images and one of masks, named alike but for the suffix: photos/a.jpg and masks/a.png.
 
     Where both have `train/` and `val/` (or `valid`, `validation`, `test`) and nothing beside them, `val/` is the
@@ -136,7 +136,7 @@ class Folder(FolderOptions, PictureSource):
         return {image: masks[image.relative_to(self.path).with_suffix("")] for image in images}
 
 
-Source = Annotated[Npz | Folder, Field(discriminator="kind")]
+Source = Annotated[MaskArchive | MaskFolder, Field(discriminator="kind")]
 
 
 class SegmentationTask(PictureTask, Trainable):

@@ -17,7 +17,7 @@ from eproxyctl.errors import DataError
 from eproxyctl.tasks.classification import ClassificationTask, statistics
 from eproxyctl.tasks.meters import RSquared
 from eproxyctl.tasks.pictures import PictureOptions, PictureTask
-from eproxyctl.tasks.sources import Digits, Source
+from eproxyctl.tasks.sources import DigitImages, Source
 from eproxyctl.tasks.splits import divide
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ POOL = 20_000
 class PretextOptions(PictureOptions):
     """What self-supervised tasks have: any source of images, labelled or not."""
 
-    source: Source = Digits()
+    source: Source = DigitImages()
 
 
 class PretextTask(PictureTask, ClassificationTask):

@@ -16,7 +16,7 @@ from pydantic import Field
 from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
-from eproxyctl.tasks.files import MIB, content, shown, text
+from eproxyctl.tasks.files import MIB, file_content, file_text, shown
 from eproxyctl.tasks.labels import Labels, archived_labels
 from eproxyctl.tasks.splits import drawable
 
@@ -45,7 +45,7 @@ class SequenceSource(Options):
         return ()
 
 
-class Digits(SequenceSource):
+class DigitSequences(SequenceSource):
     """scikit-learn's 1,797 handwritten digits, read row by row: 8 steps of 8 pixels, ten classes."""
 
     tokens: ClassVar[bool] = False
@@ -74,7 +74,7 @@ class Digits(SequenceSource):
         return _windows(data.images.transpose(0, 2, 1), length, generator), data.target
 
 
-class Npz(archives.ArchiveOptions, SequenceSource):
+class SequenceArchive(archives.ArchiveOptions, SequenceSource):
     """A NumPy archive with `sequences` (or `x`), numbers [N, C, L], and, optionally, `labels` (or `y`) [N].
 
     Labels are whole numbers from 0, or names, whose classes are in alphabetical order. An archive in parts
@@ -125,10 +125,10 @@ class Npz(archives.ArchiveOptions, SequenceSource):
         return sequences.values, labels
 
     def _labels(self) -> Labels | None:
-        return archived_labels(self, archives.load(self, "labels", "y"))
+        return archived_labels(self, archives.load_archive(self, "labels", "y"))
 
     def _sequences(self) -> archives.Parted:
-        found = archives.load(self, "sequences", "x")
+        found = archives.load_archive(self, "sequences", "x")
         if found is None:
             raise archives.missing(self.path, "sequences", "labels")
         array = found.values
@@ -180,10 +180,10 @@ class Text(SequenceSource):
             import sklearn.datasets
 
             return "\n".join(getattr(sklearn.datasets, name)().DESCR for name in TEXTS)
-        return text(content(self.path, LARGEST), f"cannot read the text {shown(self.path)}: it")
+        return file_text(file_content(self.path, LARGEST), f"cannot read the text {shown(self.path)}: it")
 
 
-Source = Annotated[Digits | Npz | Text, Field(discriminator="kind")]
+Source = Annotated[DigitSequences | SequenceArchive | Text, Field(discriminator="kind")]
 
 
 def _choose(total: int, n: int, generator: random.Random, name: str) -> list[int]:

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, TaskOptions, derive
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.classification import ClassificationTask, statistics
-from eproxyctl.tasks.sequence_sources import Digits, Source
+from eproxyctl.tasks.sequence_sources import DigitSequences, Source
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,9 @@ class SequencesTask(ClassificationTask):
     spoilt_by = ("flip",)
 
     class Options(TaskOptions):
-        source: Source = Field(Digits(), description="or {kind: npz, path: FILE} of sequences [N, C, L] and labels")
+        source: Source = Field(
+            DigitSequences(), description="or {kind: npz, path: FILE} of sequences [N, C, L] and labels"
+        )
         batch_size: PositiveInt = Field(16, description="sequences in a minibatch")
         length: PositiveInt | None = Field(None, le=65_536, description="steps; unset: the source's, 32 of a text")
         outputs: PositiveInt | None = Field(None, description="classes of the full network; unset: the source's, or 10")

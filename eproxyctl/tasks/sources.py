@@ -20,7 +20,7 @@ from eproxyctl.tasks import archives
 from eproxyctl.tasks.cifar import Cifar10
 from eproxyctl.tasks.folders import FolderOptions, Layout, layout
 from eproxyctl.tasks.labels import Labels, archived_labels
-from eproxyctl.tasks.listings import Listing
+from eproxyctl.tasks.listings import ImageListing
 from eproxyctl.tasks.pictures import PictureSource
 from eproxyctl.tasks.pixels import Bytes, Drawn, Labelled, archived, choose, fault, flat, read_all, some
 from eproxyctl.tasks.splits import drawable
@@ -58,7 +58,7 @@ class Photos(PictureSource):
         )
 
 
-class Digits(PictureSource):
+class DigitImages(PictureSource):
     """scikit-learn's 1,797 handwritten digits, 8×8, ten classes."""
 
     kind: Literal["digits"] = "digits"
@@ -85,7 +85,7 @@ class Digits(PictureSource):
             yield image
 
 
-class Npz(archives.ArchiveOptions, PictureSource):
+class ImageArchive(archives.ArchiveOptions, PictureSource):
     """A NumPy archive with `images` (or `x`) uint8 [N, H, W, C] or [N, H, W] and, optionally, `labels` (or `y`) [N].
 
     Labels are whole numbers from 0, or names, whose classes are in alphabetical order. An archive in parts
@@ -124,9 +124,9 @@ class Npz(archives.ArchiveOptions, PictureSource):
         return archives.notes(self, "images", "x")
 
     def _labels(self) -> Labels | None:
-        labels = archives.load(self, "labels")
+        labels = archives.load_archive(self, "labels")
         if labels is None:  # `y` may as well be masks, or values to regress
-            labels = archives.load(self, "y")
+            labels = archives.load_archive(self, "y")
             if labels is not None and (
                 labels.values.size != len(labels.values) or labels.values.dtype.kind not in "iuUS"
             ):
@@ -142,7 +142,7 @@ class Npz(archives.ArchiveOptions, PictureSource):
         return images.values, labels
 
 
-class Folder(FolderOptions, PictureSource):
+class ImageFolder(FolderOptions, PictureSource):
     """A folder of images, one subfolder a class; or images side by side, without labels.
 
     Where it has `train/` and `val/` (or `valid`, `validation`, `test`) with class folders in both, `val/` is the
@@ -191,4 +191,6 @@ class Folder(FolderOptions, PictureSource):
         return found
 
 
-Source = Annotated[Photos | Digits | Npz | Folder | Listing | Cifar10, Field(discriminator="kind")]
+Source = Annotated[
+    Photos | DigitImages | ImageArchive | ImageFolder | ImageListing | Cifar10, Field(discriminator="kind")
+]

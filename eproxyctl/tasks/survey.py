@@ -11,7 +11,7 @@ import numpy as np
 
 from eproxyctl.errors import DataError
 from eproxyctl.tasks.pixels import Bytes
-from eproxyctl.tasks.sources import Digits, Folder, Npz
+from eproxyctl.tasks.sources import DigitImages, ImageArchive, ImageFolder
 from eproxyctl.tasks.splits import check_classes
 
 
@@ -32,7 +32,7 @@ class Survey:
     grey: bool
 
 
-def survey(source: Folder | Npz | Digits, seen: Callable[[], None] = lambda: None) -> Survey:
+def survey(source: ImageFolder | ImageArchive | DigitImages, seen: Callable[[], None] = lambda: None) -> Survey:
     """Read every image once.
 
     Args:

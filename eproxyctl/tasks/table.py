@@ -93,7 +93,7 @@ class Table:
         return sorted(self.metric.values() if self.goal == "maximize" else (-value for value in self.metric.values()))
 
 
-def load(options: TableOptions, space: Space) -> Table:
+def load_table(options: TableOptions, space: Space) -> Table:
     """Read and check a table.
 
     Args:
@@ -103,7 +103,7 @@ def load(options: TableOptions, space: Space) -> Table:
     Raises:
         DataError: no such file, another format, fields that are not there, or bad rows, each with its number.
     """
-    document = unwrapped(rows.read(Path(options.path), NO_TABLE), space)
+    document = unwrapped(rows.read_rows(Path(options.path), NO_TABLE), space)
     reader = _Reader(options, space, document, find(document, options, space))
     for row in document.rows:
         reader.add(row)
@@ -122,7 +122,7 @@ class _Reader:
         self.hints: dict[str, None] = {}
         self.metric_hint = metric_hint(document)
 
-    def add(self, row: rows.Row) -> None:
+    def add(self, row: rows.TableRow) -> None:
         if self.document.columns and row.value.get("status") in WITHOUT_METRIC:
             return
         self.rows += 1

@@ -60,7 +60,7 @@ class VolumeSource(Options):
         return volumes, labels
 
 
-class Digits(VolumeSource):
+class DigitVolumes(VolumeSource):
     """scikit-learn's 1,797 handwritten digits as reliefs of 8×8×8, each pixel as high as it is dark; ten classes."""
 
     kind: Literal["digits"] = "digits"
@@ -78,7 +78,7 @@ class Digits(VolumeSource):
         return Labels("the digits", load_digits().target)
 
 
-class Npz(archives.ArchiveOptions, VolumeSource):
+class VolumeArchive(archives.ArchiveOptions, VolumeSource):
     """A NumPy archive with `volumes` (or `x`, `images`), numbers [N, C, D, H, W] or [N, D, H, W], and, optionally,
     `labels` (or `y`) [N].
 
@@ -89,7 +89,7 @@ class Npz(archives.ArchiveOptions, VolumeSource):
     kind: Literal["npz"] = "npz"
 
     def volumes(self) -> NDArray[Any]:
-        found = archives.load(self, *VOLUMES)
+        found = archives.load_archive(self, *VOLUMES)
         if found is None:
             raise archives.missing(self.path, "volumes", "labels")
         if found.values.ndim == 4 and found.values.shape[3] in (1, 3, 4):
@@ -104,7 +104,7 @@ class Npz(archives.ArchiveOptions, VolumeSource):
         return array
 
     def labels(self) -> Labels | None:
-        return archived_labels(self, archives.load(self, "labels", "y"))
+        return archived_labels(self, archives.load_archive(self, "labels", "y"))
 
     def own(self) -> int | None:
         return archives.count(self, *VOLUMES)
@@ -113,7 +113,7 @@ class Npz(archives.ArchiveOptions, VolumeSource):
         return archives.notes(self, *VOLUMES)
 
 
-Source = Annotated[Digits | Npz, Field(discriminator="kind")]
+Source = Annotated[DigitVolumes | VolumeArchive, Field(discriminator="kind")]
 
 
 class VolumesTask(ClassificationTask):
@@ -129,7 +129,9 @@ class VolumesTask(ClassificationTask):
     kind = "volumes"
 
     class Options(TaskOptions):
-        source: Source = Field(Digits(), description="or {kind: npz, path: FILE} of volumes [N, C, D, H, W] and labels")
+        source: Source = Field(
+            DigitVolumes(), description="or {kind: npz, path: FILE} of volumes [N, C, D, H, W] and labels"
+        )
         batch_size: PositiveInt = Field(16, description="volumes in a minibatch")
         outputs: PositiveInt | None = Field(None, description="classes of the full network; unset: the source's, or 10")
 

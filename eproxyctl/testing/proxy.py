@@ -35,7 +35,7 @@ class Networks:
         """What the options of the proxy may name; override it where they name other plugins."""
         from eproxyctl import plugins
 
-        return plugins.load(plugins.Sources(installed=False))
+        return plugins.load_plugins(plugins.Sources(installed=False))
 
     def batches(self, proxy: Proxy, seed: int = 0) -> Batches:
         """Random inputs [N, C, *spatial], and labels only where the proxy asks for them."""

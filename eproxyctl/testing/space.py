@@ -71,7 +71,7 @@ class SpaceConformance(ABC):
     def test_options_come_back_from_json(self) -> None:
         from eproxyctl import plugins
 
-        check_options(self.space().options, plugins.load(plugins.Sources(installed=False)))
+        check_options(self.space().options, plugins.load_plugins(plugins.Sources(installed=False)))
 
     def test_keys_round_trip(self) -> None:
         space = self.space()

@@ -24,7 +24,7 @@ class TaskConformance(ABC):
     def test_options_come_back_from_json(self) -> None:
         from eproxyctl import plugins
 
-        check_options(self.task().options, plugins.load(plugins.Sources(installed=False)))
+        check_options(self.task().options, plugins.load_plugins(plugins.Sources(installed=False)))
 
     def test_a_minibatch_has_the_stated_shape(self) -> None:
         import torch

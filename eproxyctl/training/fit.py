@@ -59,7 +59,7 @@ class Order:
         yield from torch.split(order[: len(self) * self._size], self._size)
 
 
-def fit(
+def train_network(
     model: nn.Module, task: Trainable, examples: Examples, options: TrainOptions, seed: Seed, device: str
 ) -> Trained:
     """Train a model, whose weights need no values yet.

@@ -21,7 +21,7 @@ from eproxyctl.runs.progress import Counter, Listener
 from eproxyctl.runs.tabular import Record, Tabular
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.spec.resolved import resolved
-from eproxyctl.tasks.table import load
+from eproxyctl.tasks.table import load_table
 from eproxyctl.training.bench import Bench, bench_identity, make_ready, to_train
 from eproxyctl.training.trainee import TrainedRow, TrainingJob
 from eproxyctl.workers.executors import Outcome, Workers
@@ -229,7 +229,7 @@ def _beside_others(bench: Bench, found: Benchmark) -> Iterator[str]:
     if own is None or own.metric not in (None, metric) or not Path(own.path).exists() or found.own_table:
         return
     try:
-        known = sorted(load(own, bench.space).metric.values())
+        known = sorted(load_table(own, bench.space).metric.values())
     except EproxyError:  # a table that a search would refuse is no reason to fail after the training
         return
     best = known[-1] if found.goal == "maximize" else known[0]

@@ -121,9 +121,9 @@ class Trainee:
 
         from eproxyctl.training import fit as training
 
-        self._fit = training.fit
+        self._fit = training.train_network
         self.context = context
-        registry = plugins.load(context.sources)
+        registry = plugins.load_plugins(context.sources)
         self.space: Space = registry.create("space", registry.read("space", context.space))
         self.task: Trainable = registry.create("task", registry.read("task", context.task))
         self.options = TrainOptions.model_validate_json(context.train)

@@ -16,8 +16,8 @@ from eproxyctl import plugins
 from eproxyctl.contracts import TableOptions
 from eproxyctl.ranking import STATISTICS, estimate
 from eproxyctl.spaces.nasbench201 import NasBench201Space
-from eproxyctl.spec.loading import load as load_spec
-from eproxyctl.tasks.table import load as load_table
+from eproxyctl.spec.loading import load_spec
+from eproxyctl.tasks.table import load_table
 
 pytestmark = pytest.mark.benchmark
 MANY = 15_625
@@ -32,7 +32,7 @@ def test_statistic_with_its_interval(benchmark: BenchmarkFixture, name: str) -> 
 
 
 def test_load_a_spec(benchmark: BenchmarkFixture, tiny: Path) -> None:
-    registry = plugins.load(plugins.Sources((), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((), installed=False))
     benchmark(lambda: load_spec(tiny, registry))
 
 

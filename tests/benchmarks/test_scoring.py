@@ -17,13 +17,13 @@ from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, materialise
 from eproxyctl.proxies.eproxy import EproxyProxy
 from eproxyctl.proxies.eproxy_options import EproxyOptions
-from eproxyctl.proxies.losses import SyntheticTargets, _transforms, draw
+from eproxyctl.proxies.losses import SyntheticTargets, _transforms, draw_regression
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "proxies"))
 from oracle import losses as plain_losses
 
 pytestmark = pytest.mark.benchmark
-REGISTRY = plugins.load(plugins.Sources((), installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources((), installed=False))
 QUARTER = Fidelity.model_validate({"width": 0.25, "depth": 0.3})
 SPACES = [kind for kind in REGISTRY.kinds("space") if 2 in REGISTRY.get("space", kind).cls.ranks]
 
@@ -52,7 +52,7 @@ def test_ratio_to_the_plain_reading(
 ) -> None:
     """CPU seconds, one after the other, so that what else the machine does meets both alike."""
     batches, proxy = measure.minibatch(), EproxyProxy(EproxyProxy.Options())
-    task = draw(batches.inputs, measure.SEED.common, proxy.options)
+    task = draw_regression(batches.inputs, measure.SEED.common, proxy.options)
     plain: list[float] = []
     fast: list[float] = []
 

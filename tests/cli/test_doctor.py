@@ -49,7 +49,7 @@ def test_it_names_plugins_that_import_torch_at_their_top(tmp_path: Path, top: st
     path = tmp_path / "noise.py"
     path.write_text(TASK.format(top=top))
     assert doctor.imports_torch(str(path)) is slow
-    facts = doctor.facts(plugins.load(plugins.Sources((str(tmp_path),))))
+    facts = doctor.facts(plugins.load_plugins(plugins.Sources((str(tmp_path),))))
     (fact,) = (fact for fact in facts if fact.topic == "plugin")
     assert fact.value == "task noise"
     assert ("imports torch at its top" in fact.note) is slow
@@ -69,7 +69,7 @@ def test_it_measures_peaks_and_their_share(monkeypatch: pytest.MonkeyPatch) -> N
     small = measure.Workload("small", "nasbench201", {"channels": 4, "cells": 1}, measure.WORKLOADS[0].key)
     monkeypatch.setattr(measure, "MATMUL_SIDE", 64)
     monkeypatch.setattr(measure, "CONVOLUTIONS", ((8, 8),))
-    registry = plugins.load(plugins.Sources((), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((), installed=False))
     found = {fact.name: fact for fact in doctor.measured(registry, (small,), 0.01)}
     assert list(found) == ["matrix products", "convolutions", "small", "small, share of peak"]
     assert all(isinstance(fact.value, float) and fact.value > 0 for fact in found.values())
@@ -78,7 +78,7 @@ def test_it_measures_peaks_and_their_share(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_operations_counted_are_those_of_the_formula() -> None:
     """A cell of nothing but the input: stem, two reductions, transform and barrier are what is left."""
     nothing = measure.Workload("nothing", "nasbench201", {"channels": 4, "cells": 1}, measure.NOTHING)
-    (speed,) = measure.speeds(plugins.load(plugins.Sources((), installed=False)), (nothing,))
+    (speed,) = measure.speeds(plugins.load_plugins(plugins.Sources((), installed=False)), (nothing,))
     stem = 3 * 4 * 9 * 32**2
     reduction = {c: (c * 2 * c * 9 + 2 * c * 2 * c * 9 + c * 2 * c) * side**2 for c, side in ((4, 16), (8, 8))}
     transform, barrier = 16 * 512 * 8**2, 512 * 64 * 9 * 8**2

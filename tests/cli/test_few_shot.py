@@ -11,7 +11,7 @@ import numpy as np
 from conftest import Cli
 
 from eproxyctl.contracts import Fidelity
-from eproxyctl.plugins import Sources, load
+from eproxyctl.plugins import Sources, load_plugins
 
 MEMBERS = "proxy={kind: few-shot, fidelity: {width: 0.5}, members: [az-nas, {kind: naswot, fidelity: {depth: 0.5}}]}"
 FEW = ("--set", "dps.architectures=8", "--set", "dps.held_out=8")
@@ -43,7 +43,7 @@ def test_a_prediction_does_not_depend_on_what_else_is_scored(table: Path, cli: C
 
 
 def test_members_share_a_fidelity_but_for_those_with_their_own() -> None:
-    registry = load(Sources(installed=False))
+    registry = load_plugins(Sources(installed=False))
     members = [{"kind": "naswot"}, {"kind": "synflow", "fidelity": {"depth": 0.5}}]
     section = {"kind": "few-shot", "fidelity": {"width": 0.5}, "members": members}
     proxy = registry.create("proxy", registry.parse("proxy", section))

@@ -31,7 +31,7 @@ BRANCH = "{features: [dot], transform_channels: 8, target_channels: 4}"
 EPROXY = f"{{kind: eproxy, iterations: 2, map_size: 4, branches: [{BRANCH}]}}"
 SIDE = 12
 COUNT = 96
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 
 
 def discs() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

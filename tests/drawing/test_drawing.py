@@ -21,17 +21,16 @@ from eproxyctl.drawing.layout import Box, lay
 from eproxyctl.drawing.svg import _size, render
 from eproxyctl.errors import PluginError, UsageError
 from eproxyctl.spaces.cell_graph import parametric
-from eproxyctl.spaces.cell_graph import simplify as simplify_cell
+from eproxyctl.spaces.cell_graph import simplified_graph as simplify_cell
 from eproxyctl.spaces.cell_space import CellSpace
-from eproxyctl.spaces.genotype import from_key
+from eproxyctl.spaces.genotype import genotype_from_key
 from eproxyctl.spaces.nasbench201 import _cell
 from eproxyctl.spaces.node_cells import simplify
-from eproxyctl.spaces.recipe import from_key as recipe_of
-from eproxyctl.spaces.recipe import live
+from eproxyctl.spaces.recipe import live, recipe_from_key
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROOT = Path(__file__).parents[2]
-REGISTRY = plugins.load(plugins.Sources((str(ROOT / "plugins"),), installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources((str(ROOT / "plugins"),), installed=False))
 VARIANTS: dict[str, dict[str, Any]] = {
     **{kind: {"kind": kind} for kind in REGISTRY.kinds("space")},
     **{f"nds {f}": {"kind": "nds-cells", "family": f} for f in ("ENAS_in", "NASNet", "Amoeba")},
@@ -124,7 +123,7 @@ def test_dead_parts_of_nasbench201_are_those_that_pruning_drops() -> None:
 def test_dead_parts_of_cells_are_those_that_pruning_drops(name: str) -> None:
     space = SPACES[name]
     for key in islice(space.sample(0), 100):
-        genotype = from_key(key)
+        genotype = genotype_from_key(key)
         for panel, cell, reduction in zip(
             space.diagram(key).panels, (genotype.normal, genotype.reduce), (False, True), strict=True
         ):
@@ -137,7 +136,7 @@ def test_dead_parts_of_recurrent_cells_are_those_that_pruning_drops() -> None:
     space = SPACES["nasbench-nlp"]
     for key in [*islice(space.sample(0), 30), "lin.x.h0-tanh.1-lin.x.h1~2.3"]:
         (panel,) = space.diagram(key).panels
-        assert live_of(panel, "linear") == sum(operation == "lin" for operation, _ in live(recipe_of(key)).nodes)
+        assert live_of(panel, "linear") == sum(operation == "lin" for operation, _ in live(recipe_from_key(key)).nodes)
     assert sum(vertex.dead for vertex in panel.vertices) == 3  # the second lin, the state it reads and becomes
 
 

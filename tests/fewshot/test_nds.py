@@ -11,7 +11,7 @@ import pytest
 
 from eproxyctl.contracts import Space
 from eproxyctl.fewshot import fit, pick
-from eproxyctl.plugins import Sources, load
+from eproxyctl.plugins import Sources, load_plugins
 from eproxyctl.ranking import Floats, spearman
 
 FAMILIES = ("DARTS_in", "DARTS_fix-w-d_in", "ENAS_in", "NASNet_in", "ResNeXt-A_in")
@@ -20,7 +20,7 @@ SPLITS = 5
 
 def features(family: str, records: list[dict[str, Any]]) -> tuple[dict[str, Floats], Floats, list[str]]:
     """(features, accuracy, canonical keys)"""
-    kind, registry = "nds-residual" if "Res" in family else "nds-cells", load(Sources(installed=False))
+    kind, registry = "nds-residual" if "Res" in family else "nds-cells", load_plugins(Sources(installed=False))
     options = registry.get("space", kind).options.model_validate({"kind": kind, "family": family})
     space: Space = registry.create("space", options)
     keys = [space.parse(record) for record in records]

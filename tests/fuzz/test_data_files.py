@@ -34,8 +34,8 @@ from eproxyctl.tasks.regression import RegressionTask
 from eproxyctl.tasks.segmentation import SegmentationTask
 from eproxyctl.tasks.self_supervised import RotationTask
 from eproxyctl.tasks.sequences import SequencesTask
-from eproxyctl.tasks.sources import Folder
-from eproxyctl.tasks.table import load
+from eproxyctl.tasks.sources import ImageFolder
+from eproxyctl.tasks.table import load_table
 from eproxyctl.tasks.volumes import VolumesTask
 
 SECONDS = float(os.environ.get("EPROXYCTL_FUZZ_SECONDS", "5"))
@@ -110,14 +110,14 @@ def drawn(path: Path) -> None:
 
 def read(path: Path) -> None:
     for indexed in (False, True):
-        image = pixels.read(path, indexed=indexed)
+        image = pixels.read_pixels(path, indexed=indexed)
         assert indexed or (image.dtype == np.uint8 and image.ndim in (2, 3) and image.size)
-    pixels.resized(pixels.read(path), 8, grey=False)
+    pixels.resized(pixels.read_pixels(path), 8, grey=False)
 
 
 def tabled(space: Space, **options: Any) -> Use:
     def use(path: Path) -> None:
-        table = load(TableOptions.model_validate({"path": str(path)} | options), space)
+        table = load_table(TableOptions.model_validate({"path": str(path)} | options), space)
         assert table.metric
         assert all(isinstance(value, float) and np.isfinite(value) for value in table.metric.values())
         assert all(space.parse(key) == key for key in table.metric)
@@ -163,7 +163,7 @@ def kinds() -> list[Kind]:
 
 
 def tables() -> list[Kind]:
-    registry = plugins.load(plugins.Sources((), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((), installed=False))
     found = []
     for entry in registry.of("space"):
         space = registry.create("space", registry.parse("space", {"kind": entry.kind}))
@@ -318,7 +318,7 @@ def test_any_tree_of_folders_is_values_or_a_data_error(
     def use(_: Path) -> None:
         one = ImagesTask(ImagesTask.Options.model_validate({"source": source, "batch_size": 1, "resolution": 8}))
         one.notes()
-        assert isinstance(one.options.source, Folder)
+        assert isinstance(one.options.source, ImageFolder)
         names = one.options.source.names() or ()
         assert len(set(names)) == len(names)
         assert all(name.isprintable() for name in names)

@@ -17,7 +17,7 @@ from eproxyctl.networks.source import source
 from eproxyctl.networks.tracing import Unsupported
 
 SHAPES = {1: (3, 24), 2: (3, 32, 32), 3: (2, 8, 8, 8)}
-REGISTRY = plugins.load(plugins.Sources((), installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources((), installed=False))
 CASES = [(kind, rank) for kind in REGISTRY.kinds("space") for rank in REGISTRY.get("space", kind).cls.ranks]
 
 

@@ -15,8 +15,8 @@ from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, materialise
 from eproxyctl.proxies.eproxy import FEATURE_SETS, EproxyProxy
 from eproxyctl.proxies.eproxy_options import FEATURES, EproxyReadout
-from eproxyctl.proxies.losses import _transforms, draw
-from eproxyctl.proxies.targets import BANDS, make
+from eproxyctl.proxies.losses import _transforms, draw_regression
+from eproxyctl.proxies.targets import BANDS, make_target
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 
 SPACE = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 4, "cells": 1}))
@@ -40,7 +40,7 @@ def test_the_fast_path_equals_the_plain_reading(key: str) -> None:
     trace = one.score(network(key), BATCHES, Seed(1, 2)).trace
     module = network(key)
     initialise(as_module(module), "default", generator(2))
-    task = draw(INPUTS, 1, one.options)
+    task = draw_regression(INPUTS, 1, one.options)
     transform = _transforms(module.channels, task, 1, one.options)[0]
     expected = plain_losses(
         as_module(module),
@@ -88,7 +88,7 @@ def test_bfloat16_is_refused_for_volumes() -> None:
 def test_the_barrier_is_frozen_unless_asked_otherwise() -> None:
     one = proxy()
     one.score(network(), BATCHES, Seed(1, 2))
-    before = draw(INPUTS, 1, one.options).barriers[0]
+    before = draw_regression(INPUTS, 1, one.options).barriers[0]
     after = one._targets[1].barriers[0]
     assert all(a.equal(b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
     results = {b: proxy(barrier=b).score(network(), BATCHES, Seed(1, 2)).trace for b in ("frozen", "trained", "none")}
@@ -113,17 +113,17 @@ def test_a_diverged_network_is_not_finite_and_ends_early() -> None:
 @pytest.mark.parametrize("feature", FEATURES)
 def test_targets_have_their_shape_and_come_from_the_seed(rank: int, feature: str) -> None:
     inputs = torch.randn(2, 3, *(8,) * rank, generator=generator(0))
-    target = make(feature, 5, inputs, 4)  # type: ignore[arg-type]
+    target = make_target(feature, 5, inputs, 4)  # type: ignore[arg-type]
     assert target.shape == (2, 512, *(4,) * rank)
-    assert target.equal(make(feature, 5, inputs, 4))  # type: ignore[arg-type]
-    assert not target.equal(make(feature, 6, inputs, 4))  # type: ignore[arg-type]
+    assert target.equal(make_target(feature, 5, inputs, 4))  # type: ignore[arg-type]
+    assert not target.equal(make_target(feature, 6, inputs, 4))  # type: ignore[arg-type]
     assert target.isfinite().all()
 
 
 def test_dots_are_signs_and_waves_keep_to_their_band() -> None:
-    assert set(make("dot", 0, INPUTS, 8).unique().tolist()) == {-1.0, 1.0}
+    assert set(make_target("dot", 0, INPUTS, 8).unique().tolist()) == {-1.0, 1.0}
     for name, (low, high) in BANDS.items():
-        waves = make(name, 0, torch.zeros(4, 3, 64), 64)  # type: ignore[arg-type]
+        waves = make_target(name, 0, torch.zeros(4, 3, 64), 64)  # type: ignore[arg-type]
         spectrum = torch.fft.rfft(waves - waves.mean(-1, keepdim=True)).abs().mean((0, 1))
         share = spectrum[int(low * 64) : math.ceil(high * 64) + 1].sum() / spectrum.sum()
         assert share > 0.7, name

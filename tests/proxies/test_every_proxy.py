@@ -17,7 +17,7 @@ from eproxyctl.testing import (
     TunableConformance,
 )
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 EPROXY: dict[str, Any] = {
     "kind": "eproxy",
     "iterations": 3,

@@ -20,7 +20,7 @@ from typer.testing import Result
 from eproxyctl.ranking import ranked, top_overlap
 from eproxyctl.report import report
 from eproxyctl.report.figures import log_axis
-from eproxyctl.report.reading import masked
+from eproxyctl.report.reading import masked_text
 
 pytest.importorskip("plotly")
 Cli = Callable[..., Result]
@@ -144,7 +144,7 @@ def test_passwords_are_never_shown(tmp_path: Path) -> None:
     page = Page(folder)
     assert "hunter2" not in page.html
     assert "postgresql+psycopg://me:***@host/db" in page.text
-    assert masked("key=1 https://host/a:b@c") == "key=1 https://host/a:b@c"
+    assert masked_text("key=1 https://host/a:b@c") == "key=1 https://host/a:b@c"
 
 
 def test_an_unfinished_run_shows_what_there_is(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from eproxyctl.networks.cells import Cell, CellNetwork
-from eproxyctl.networks.residual import Block, ResidualNetwork
+from eproxyctl.networks.cells import CellNetwork, NdsCell
+from eproxyctl.networks.residual import ResidualBlock, ResidualNetwork
 
 DATA = os.environ.get("EPROXYCTL_DATA")
 AMOEBA = {  # AmoebaNet-A, as pycls has it
@@ -87,9 +87,9 @@ def flops(network: nn.Module, side: int = 224) -> int:
             total += output.numel()
         elif isinstance(module, _BatchNorm):
             total += 4 * residual * output.numel()
-        elif isinstance(module, Block):
+        elif isinstance(module, ResidualBlock):
             total += output.numel() * (1 if module.shortcut is None else 2)
-        elif isinstance(module, Cell):
+        elif isinstance(module, NdsCell):
             value = output.numel() // len(module.concat)
             total += sum(x.numel() for x in inputs[0])
             for (_, source), rectify in zip(module.terms, module.rectify, strict=True):

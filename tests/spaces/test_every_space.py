@@ -17,7 +17,7 @@ from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.testing import SpaceConformance
 from eproxyctl.testing.observed import SHAPES, built
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 VARIANTS: dict[str, dict[str, Any]] = {
     "nasbench201": {"kind": "nasbench201", "channels": 8, "cells": 2},
     "nasbench101": {"kind": "nasbench101", "channels": 120},

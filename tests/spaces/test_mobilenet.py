@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eproxyctl.contracts import Fidelity
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.initialise import generator, initialise
-from eproxyctl.networks.mobilenet import MobileNet, Stage
+from eproxyctl.networks.mobilenet import MobileNet, MobileStage
 from eproxyctl.networks.size import as_module, count, materialise
 from eproxyctl.spaces.mobilenet import MobileNetSpace, scaled
 
@@ -61,7 +61,7 @@ def test_a_wider_network_has_a_wider_head() -> None:
 
 def test_mobilenet_v2_from_its_block_list() -> None:
     table = [(16, 1, 1, 1), (24, 2, 6, 2), (32, 2, 6, 3), (64, 2, 6, 4), (96, 1, 6, 3), (160, 2, 6, 3), (320, 1, 6, 1)]
-    stages = [Stage(c, stride, expansion, 3, depth) for c, stride, expansion, depth in table]
+    stages = [MobileStage(c, stride, expansion, 3, depth) for c, stride, expansion, depth in table]
     built = count(lambda: MobileNet(IMAGE, 1000, stem=32, stem_stride=2, stages=stages, head=1280), IMAGE)
     assert built[0] == 3_504_872
     assert space(channels=V2_CHANNELS).stages(MOBILENET_V2) == stages

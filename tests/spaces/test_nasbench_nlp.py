@@ -23,7 +23,7 @@ from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.nasbench_nlp import Layer, RecurrentNetwork
 from eproxyctl.networks.size import as_module, count, materialise
 from eproxyctl.spaces.nasbench_nlp import NasBenchNlpSpace
-from eproxyctl.spaces.recipe import from_key
+from eproxyctl.spaces.recipe import recipe_from_key
 
 DATA = os.environ.get("EPROXYCTL_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="EPROXYCTL_DATA is not set: no benchmark records to check against")
@@ -82,7 +82,7 @@ def built(key: str, shape: tuple[int, ...], outputs: int = 5, fidelity: Fidelity
 
 def plain(layer: Layer, key: str, x: torch.Tensor) -> torch.Tensor:
     """The layer's outputs [L, B, width], read node by node and step by step from the key."""
-    recipe = from_key(key)
+    recipe = recipe_from_key(key)
     rows = {node: (lin, place) for lin in layer.linears for place, node in enumerate(lin.nodes)}
     states = [torch.zeros(x.shape[1], layer.width) for _ in recipe.states]
     outputs = []

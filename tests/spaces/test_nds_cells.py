@@ -19,7 +19,7 @@ from eproxyctl.contracts import Fidelity
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import count
-from eproxyctl.spaces.genotype import CODES, Cell, Genotype, from_key
+from eproxyctl.spaces.genotype import CODES, Genotype, GenotypeCell, genotype_from_key
 from eproxyctl.spaces.nds_cells import FamilyName, NdsCellsSpace
 
 FAMILIES = get_args(FamilyName)
@@ -98,7 +98,7 @@ def test_records_become_keys_and_come_back(family: str) -> None:
     keys = [spaces.parse(record) for record in table]
     assert len(set(keys)) == len(keys)
     for k, record in zip(keys, table, strict=True):
-        genotype = from_key(k)
+        genotype = genotype_from_key(k)
         assert [list(edge) for edge in genotype.normal.edges] == record["net"]["genotype"]["normal"]
         assert [*genotype.reduce.concat] == record["net"]["genotype"]["reduce_concat"]
         assert spaces.parse(k) == spaces.parse(record["net"]) == spaces.encode(spaces.choices(k)) == k
@@ -271,7 +271,7 @@ def test_equal_operations_with_weights_are_not_one() -> None:
 @settings(max_examples=40, deadline=None)
 def test_nodes_in_another_order_are_the_same(family: str, seed: int) -> None:
     spaces, random_ = small(family), random.Random(seed)
-    genotype = from_key(draw(spaces, seed))
+    genotype = genotype_from_key(draw(spaces, seed))
     shuffled = Genotype(
         genotype.width, genotype.depth, shuffle(genotype.normal, random_), shuffle(genotype.reduce, random_)
     )
@@ -283,7 +283,7 @@ def test_nodes_in_another_order_are_the_same(family: str, seed: int) -> None:
     assert torch.equal(build[0](batch), build[1](batch))
 
 
-def shuffle(cell: Cell, random_: random.Random) -> Cell:
+def shuffle(cell: GenotypeCell, random_: random.Random) -> GenotypeCell:
     """The same cell, its nodes in another order that keeps each behind its inputs."""
     pairs = [cell.edges[i : i + 2] for i in range(0, len(cell.edges), 2)]
     place, order = {0: 0, 1: 1}, []
@@ -295,7 +295,7 @@ def shuffle(cell: Cell, random_: random.Random) -> Cell:
     edges = []
     for node in order:
         edges += random_.sample([(operation, place[source]) for operation, source in pairs[node]], 2)
-    return Cell(tuple(edges), tuple(place[node] for node in cell.concat))
+    return GenotypeCell(tuple(edges), tuple(place[node] for node in cell.concat))
 
 
 @given(st.sampled_from(BASES), st.sampled_from(("cifar", "imagenet")), st.integers(0, 10**6))

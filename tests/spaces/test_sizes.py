@@ -18,12 +18,12 @@ import pytest
 from eproxyctl import plugins
 from eproxyctl.contracts import FULL, Fidelity, Sized, Space
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.networks.counting import Sizes, size_of
+from eproxyctl.networks.counting import SizeCache, size_of
 from eproxyctl.networks.size import Operations, count
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.spaces.transnasbench101 import TransNasBench101Space
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 IMAGENET = {"stem": "imagenet"}
 VARIANTS: list[dict[str, Any]] = [
     {"kind": "nasbench201"},
@@ -97,8 +97,8 @@ class Wider(NasBench201Space):
 def test_a_space_that_builds_other_networks_than_its_parent_is_built() -> None:
     wider, parent = (cls(cls.Options()) for cls in (Wider, NasBench201Space))
     (params, macs), key = parent.params_and_macs(parent.example, (3, 8, 8), 10), parent.example
-    assert Sizes(wider, (3, 8, 8), 10)(key) == (params + 65, macs + 64)
-    assert Sizes(parent, (3, 8, 8), 10)(key) == (params, macs)
+    assert SizeCache(wider, (3, 8, 8), 10)(key) == (params + 65, macs + 64)
+    assert SizeCache(parent, (3, 8, 8), 10)(key) == (params, macs)
 
 
 def test_sizes_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_sizes_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(space, "params_and_macs", noted)
     monkeypatch.setattr("eproxyctl.networks.counting.KNOWN", 2)
-    sizes, keys = Sizes(space, (3, 8, 8), 10), list(itertools.islice(space.keys(), 3))
+    sizes, keys = SizeCache(space, (3, 8, 8), 10), list(itertools.islice(space.keys(), 3))
     assert [sizes(key) for key in (keys[0], keys[0], keys[1])] == [
         whole(key, (3, 8, 8), 10) for key in (*keys[:1] * 2, keys[1])
     ]
@@ -133,7 +133,7 @@ def test_operations_of_other_networks_are_looked_up() -> None:
 def test_an_invalid_key_is_refused_as_it_is_by_build() -> None:
     for fields in VARIANTS:
         with pytest.raises(InvalidArchitecture):
-            Sizes(space(fields), (3, 32, 32), 10)("no such key")
+            SizeCache(space(fields), (3, 32, 32), 10)("no such key")
 
 
 def test_no_torch_is_imported() -> None:

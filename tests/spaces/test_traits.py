@@ -8,10 +8,10 @@ import time
 import pytest
 
 from eproxyctl.contracts import Space
-from eproxyctl.plugins import Sources, load
+from eproxyctl.plugins import Sources, load_plugins
 from eproxyctl.spaces.traits import NOWHERE, shared, step, through
 
-REGISTRY = load(Sources(installed=False))
+REGISTRY = load_plugins(Sources(installed=False))
 
 
 def built(kind: str, **options: object) -> Space:

@@ -13,7 +13,7 @@ import pytest
 from conftest import Url, trials
 
 from eproxyctl.errors import RunError
-from eproxyctl.studies.storage import masked, shared
+from eproxyctl.studies.storage import masked, open_database
 
 WORKER = """\
 import json, sys, time
@@ -158,10 +158,10 @@ def test_a_password_is_never_shown(database: Url) -> None:
         "redis://me:other-secret@127.0.0.1",
     ):
         with pytest.raises(RunError) as caught:
-            shared(url)
+            open_database(url)
         for text in (caught.value.message, caught.value.hint, masked(url)):
             assert not any(secret in text for secret in ("secret", "se%2Fc%3Aret", postgres.PASSWORD)), text
     assert masked("postgresql://me:secret@h/d?password=secret&sslmode=require") == (
         "postgresql+psycopg://me:***@h/d?password=***&sslmode=require"
     )
-    shared(right.replace("+psycopg", "")).engine.dispose()
+    open_database(right.replace("+psycopg", "")).engine.dispose()

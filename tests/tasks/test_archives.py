@@ -14,7 +14,7 @@ from eproxyctl.tasks.regression import RegressionTask
 from eproxyctl.tasks.segmentation import SegmentationTask
 from eproxyctl.tasks.self_supervised import JigsawTask
 from eproxyctl.tasks.sequences import SequencesTask
-from eproxyctl.tasks.sources import Npz
+from eproxyctl.tasks.sources import ImageArchive
 from eproxyctl.tasks.survey import survey
 from eproxyctl.tasks.volumes import VolumesTask
 
@@ -134,7 +134,7 @@ def test_a_list_of_classes_names_numbers(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
     one = task(ImagesTask, tmp_path / "x.npz")
     assert one.outputs == 3
-    assert survey(Npz(path=str(tmp_path / "x.npz"))).classes == ("a", "b", "c")
+    assert survey(ImageArchive(path=str(tmp_path / "x.npz"))).classes == ("a", "b", "c")
 
 
 COUNT = 12

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from eproxyctl.errors import DataError
-from eproxyctl.tasks.pixels import read, resized
+from eproxyctl.tasks.pixels import read_pixels, resized
 
 RAMP = np.linspace(0, 1, 256).reshape(16, 16)
 BYTES = np.rint(RAMP * 255).astype(np.uint8)
@@ -28,7 +28,7 @@ def saved(path: Path, values: np.ndarray) -> Path:
 
 @pytest.mark.parametrize("name", DEEP)
 def test_a_ramp_is_a_ramp_at_any_depth(tmp_path: Path, name: str) -> None:
-    pixels = read(saved(tmp_path / name, DEEP[name]))
+    pixels = read_pixels(saved(tmp_path / name, DEEP[name]))
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - BYTES).max() <= 1
     assert np.abs(resized(pixels, 16, grey=False)[0].astype(int) - BYTES).max() <= 1
@@ -37,7 +37,7 @@ def test_a_ramp_is_a_ramp_at_any_depth(tmp_path: Path, name: str) -> None:
 def test_big_endian_and_twelve_bits(tmp_path: Path) -> None:
     big = Image.frombytes("I;16B", (16, 16), np.rint(RAMP * 65535).astype(">u2").tobytes())
     big.save(tmp_path / "big.tif")
-    assert np.abs(read(tmp_path / "big.tif").astype(int) - BYTES).max() <= 1
+    assert np.abs(read_pixels(tmp_path / "big.tif").astype(int) - BYTES).max() <= 1
 
 
 REFUSED = {
@@ -51,7 +51,7 @@ REFUSED = {
 def test_an_image_that_does_not_say_what_white_is_is_refused(tmp_path: Path, name: str) -> None:
     file, values, expected = REFUSED[name]
     with pytest.raises(DataError) as caught:
-        read(saved(tmp_path / file, values))
+        read_pixels(saved(tmp_path / file, values))
     assert expected in caught.value.message
     assert file in caught.value.message
 
@@ -59,4 +59,4 @@ def test_an_image_that_does_not_say_what_white_is_is_refused(tmp_path: Path, nam
 def test_whole_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.rint(RAMP * 65535).astype(np.int32)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match=r"x\.tif is of mode I with values from 0 to 65535"):
-        read(tmp_path / "x.tif")
+        read_pixels(tmp_path / "x.tif")

@@ -12,7 +12,7 @@ from eproxyctl import plugins
 from eproxyctl.contracts import Trainable
 from eproxyctl.testing import TaskConformance, TrainableConformance
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 SMALL = {"resolution": 16, "batch_size": 12}
 VARIANTS: dict[str, dict[str, Any]] = {
     "photos": {"kind": "images", "source": {"kind": "photos"}, **SMALL},

@@ -16,7 +16,7 @@ from eproxyctl.tasks.images import ImagesTask
 from eproxyctl.tasks.regression import RegressionTask
 from eproxyctl.tasks.segmentation import SegmentationTask
 from eproxyctl.tasks.self_supervised import RotationTask
-from eproxyctl.tasks.sources import Folder
+from eproxyctl.tasks.sources import ImageFolder
 from eproxyctl.tasks.survey import survey
 
 
@@ -169,7 +169,7 @@ def test_bad_images_are_left_out_where_that_is_wanted_and_said(tmp_path: Path) -
     (note,) = task.notes()
     assert note.startswith("4 of 20 images cannot be read and are left out: ")
     assert images(path, skip_bad=True).batch(0).inputs.shape[0] == 16
-    assert survey(Folder(path=path, skip_bad=True)).count == 16
+    assert survey(ImageFolder(path=path, skip_bad=True)).count == 16
     whole = images(tree(tmp_path / "whole", {"a": 10, "b": 10}), skip_bad=True)
     assert whole.notes() == ()
 

@@ -21,11 +21,11 @@ from eproxyctl.contracts import TableOptions, Task
 from eproxyctl.errors import DataError
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.tasks.images import ImagesTask
-from eproxyctl.tasks.pixels import read
+from eproxyctl.tasks.pixels import read_pixels
 from eproxyctl.tasks.regression import RegressionTask
 from eproxyctl.tasks.segmentation import SegmentationTask
 from eproxyctl.tasks.sequences import SequencesTask
-from eproxyctl.tasks.table import load
+from eproxyctl.tasks.table import load_table
 from eproxyctl.tasks.volumes import VolumesTask
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
@@ -181,13 +181,13 @@ def test_a_hostile_image_is_one_error_that_names_it(tmp_path: Path, name: str) -
     path.write_bytes(BAD_IMAGES[name])
     for indexed in (False, True):
         with pytest.raises(DataError, match=r"cannot read the image .*x\.png: .") as caught:
-            read(path, indexed=indexed)
+            read_pixels(path, indexed=indexed)
         assert "skip_bad" in caught.value.hint
 
 
 def test_an_image_that_only_looks_so_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(png(size(8, 8), (b"zTXt", b"a\0\0" + zlib.compress(bytes(900))), PIXELS, END))
-    assert read(tmp_path / "x.png").shape == (8, 8)
+    assert read_pixels(tmp_path / "x.png").shape == (8, 8)
 
 
 ENDLESS: dict[str, Callable[[Path], object]] = {
@@ -211,8 +211,8 @@ def test_what_never_ends_is_refused_at_once(tmp_path: Path, name: str) -> None:
     cifar = ImagesTask.Options.model_validate({"source": {"kind": "cifar10", "path": str(tmp_path)}})
     started = time.monotonic()
     calls: list[Callable[[], object]] = [
-        lambda: load(TableOptions(path=str(path)), space),
-        lambda: read(path),
+        lambda: load_table(TableOptions(path=str(path)), space),
+        lambda: read_pixels(path),
         lambda: SequencesTask(text).batch(0),
         lambda: RegressionTask(numbers).batch(0),
         lambda: ImagesTask(listing).batch(0),
@@ -227,8 +227,8 @@ def test_what_never_ends_is_refused_at_once(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("path", ["x\0.npz", "x" * 5000, "\udcff.npz", ""])
 def test_a_path_that_cannot_be(path: str) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: load(TableOptions(path=path), NasBench201Space(NasBench201Space.Options())),
-        lambda: read(Path(path)),
+        lambda: load_table(TableOptions(path=path), NasBench201Space(NasBench201Space.Options())),
+        lambda: read_pixels(Path(path)),
         *(lambda kind=kind: task(kind, Path(path)).examples(0, 0.25) for kind in ARCHIVES),  # type: ignore[misc]
         lambda: SequencesTask(SequencesTask.Options.model_validate({"source": {"kind": "text", "path": path}})).batch(
             0
@@ -271,4 +271,4 @@ def test_labels_of_cifar_beyond_its_classes_are_refused(tmp_path: Path) -> None:
 
 def test_a_png_of_the_same_name_still_works(tmp_path: Path) -> None:
     Image.fromarray(IMAGES[0]).save(tmp_path / "x.png")
-    assert (read(tmp_path / "x.png") == IMAGES[0]).all()
+    assert (read_pixels(tmp_path / "x.png") == IMAGES[0]).all()

@@ -12,7 +12,7 @@ from eproxyctl.contracts import TableOptions
 from eproxyctl.errors import DataError
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.spaces.nasbench_nlp import NasBenchNlpSpace
-from eproxyctl.tasks.table import load
+from eproxyctl.tasks.table import load_table
 
 SPACE = NasBench201Space(NasBench201Space.Options())
 KEYS = [key for _, key in zip(range(5), SPACE.keys(), strict=False)]
@@ -20,7 +20,7 @@ KEYS = [key for _, key in zip(range(5), SPACE.keys(), strict=False)]
 
 def read(path: Path, text: str | bytes, **options: object):  # type: ignore[no-untyped-def]
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load(TableOptions.model_validate({"path": str(path)} | options), SPACE)
+    return load_table(TableOptions.model_validate({"path": str(path)} | options), SPACE)
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -132,19 +132,19 @@ def test_the_whole_nas_bench_nlp_table(benchmarks: Path) -> None:
     space = NasBenchNlpSpace(NasBenchNlpSpace.Options())
     fields = {"path": str(benchmarks / "nasbenchnlp" / "ptb.json.gz"), "metric": "val_loss_best", "goal": "minimize"}
     finished = fields | {"where": {"status": "OK"}, "repeats": "mean"}
-    table = load(TableOptions.model_validate(finished), space)
+    table = load_table(TableOptions.model_validate(finished), space)
     assert (table.rows, table.filtered, table.missing) == (14_322, 2_724, 0)
     assert len(table.metric) + table.repeated == 11_598
     values = [4.940715704449152, 4.935107256355932]
     assert min(values) - 0.01 < table.metric["lin.x.h0-tanh.1~2"] < max(values)
     with pytest.raises(DataError) as caught:
-        load(TableOptions.model_validate(fields), space)
+        load_table(TableOptions.model_validate(fields), space)
     assert "missing: skip" in caught.value.hint
     assert "repeats: mean" in caught.value.hint
 
 
 def test_the_public_tables(benchmarks: Path) -> None:
     options = TableOptions(path=str(benchmarks / "nasbench201" / "cifar10valid.json"))
-    assert len(load(options, SPACE).metric) == 15_625
+    assert len(load_table(options, SPACE).metric) == 15_625
     options = TableOptions(path=str(benchmarks / "peers" / "nasbench201-cifar10.csv"), metric="val_accuracy")
-    assert len(load(options, SPACE).metric) == 9_445
+    assert len(load_table(options, SPACE).metric) == 9_445

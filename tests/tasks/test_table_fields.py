@@ -14,7 +14,7 @@ from eproxyctl.errors import DataError
 from eproxyctl.spaces.mobilenet import MobileNetSpace
 from eproxyctl.spaces.nasbench101 import NasBench101Space
 from eproxyctl.spaces.nasbench201 import NasBench201Space
-from eproxyctl.tasks.table import Table, load
+from eproxyctl.tasks.table import Table, load_table
 
 SPACE = NasBench201Space(NasBench201Space.Options())
 KEYS = [key for _, key in zip(range(30), SPACE.keys() or (), strict=False)]
@@ -23,7 +23,7 @@ CELL = [[3], [3, 1], [1, 2, 4]]
 
 def read(path: Path, document: object, **options: object) -> Table:
     path.write_text(document if isinstance(document, str) else json.dumps(document))
-    return load(TableOptions.model_validate({"path": str(path)} | options), SPACE)
+    return load_table(TableOptions.model_validate({"path": str(path)} | options), SPACE)
 
 
 def refused(path: Path, document: object, **options: object) -> tuple[str, str]:
@@ -60,7 +60,7 @@ def test_an_object_that_names_the_data_set_first(tmp_path: Path) -> None:
 def test_the_public_tables_of_proxies_are_read_as_they_are(benchmarks: Path) -> None:
     space = NasBench101Space(NasBench101Space.Options())
     options = TableOptions(path=str(benchmarks / "peers" / "nasbench101.json"), metric="params", repeats="first")
-    table = load(options, space)
+    table = load_table(options, space)
     assert (table.rows, table.repeated) == (500, 199)
 
 
@@ -76,7 +76,7 @@ def test_records_that_are_architectures_need_no_key(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     pairs = [[{name: value for name, value in record.items() if name != "acc"}, record["acc"]] for record in records]
     path.write_text(json.dumps(pairs))
-    assert len(load(TableOptions(path=str(path)), space).metric) == 3
+    assert len(load_table(TableOptions(path=str(path)), space).metric) == 3
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,14 +86,14 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = pyarrow.table({"id": [7, 8], "arch": KEYS[:2], "acc": [1.5, 2.0]})
     parquet.write_table(table, tmp_path / "t.parquet")
     options = TableOptions(path=str(tmp_path / "t.parquet"), metric="acc")
-    assert load(options, SPACE).metric == {KEYS[0]: 1.5, KEYS[1]: 2.0}
+    assert load_table(options, SPACE).metric == {KEYS[0]: 1.5, KEYS[1]: 2.0}
     whole = (tmp_path / "t.parquet").read_bytes()
     (tmp_path / "t.parquet").write_bytes(whole[:-30] + whole[-10:])
     with pytest.raises(DataError, match="cannot read the metric table"):
-        load(options, SPACE)
+        load_table(options, SPACE)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match="Parquet needs pyarrow") as caught:
-        load(options, SPACE)
+        load_table(options, SPACE)
     assert caught.value.hint == "pip install pyarrow"
 
 
@@ -182,7 +182,7 @@ def test_a_hostile_table_is_one_short_error(tmp_path: Path, name: str) -> None:
     file, text, expected = HOSTILE[name]
     (tmp_path / file).write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DataError) as caught:
-        load(TableOptions(path=str(tmp_path / file)), SPACE)
+        load_table(TableOptions(path=str(tmp_path / file)), SPACE)
     assert expected in caught.value.message
     assert len(caught.value.message) < 1500
     assert caught.value.exit_code == 5
@@ -191,11 +191,11 @@ def test_a_hostile_table_is_one_short_error(tmp_path: Path, name: str) -> None:
 def test_every_space_answers_a_hostile_notation_shortly(tmp_path: Path) -> None:
     from eproxyctl import plugins
 
-    registry = plugins.load(plugins.Sources((), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((), installed=False))
     notations = ["[" * 5000, "(" * 100_000, "{" * 5000, '{"a":' * 5000, "x" * 200_000, [[]] * 10_000, {"net": {}}, -1]
     for entry in registry.of("space"):
         space = registry.create("space", registry.parse("space", {"kind": entry.kind}))
         (tmp_path / "t.json").write_text(json.dumps([[notation, 1] for notation in notations]))
         with pytest.raises(DataError) as caught:
-            load(TableOptions(path=str(tmp_path / "t.json")), space)
+            load_table(TableOptions(path=str(tmp_path / "t.json")), space)
         assert len(caught.value.message) < 6000

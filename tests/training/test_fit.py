@@ -18,7 +18,7 @@ from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.spec.models import TrainOptions
 from eproxyctl.tasks.images import ImagesTask
 from eproxyctl.tasks.splits import split
-from eproxyctl.training.fit import Trained, fit
+from eproxyctl.training.fit import Trained, train_network
 
 TASK = ImagesTask(ImagesTask.Options.model_validate({"source": {"kind": "digits"}, "resolution": 8, "grey": True}))
 SPACE = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 4, "cells": 1}))
@@ -33,7 +33,7 @@ def trained(repeat: int = 0, **options: object) -> Trained:
     torch.set_num_threads(1)
     model = TASK.model(materialise(lambda: SPACE.build(SPACE.largest(), TASK.shape, TASK.outputs)))
     chosen = TrainOptions.model_validate({"batch_size": 20} | options)
-    return fit(model, TASK, examples(), chosen, Seed.of(0, "x", repeat), "cpu")
+    return train_network(model, TASK, examples(), chosen, Seed.of(0, "x", repeat), "cpu")
 
 
 def test_it_learns_digits_and_reports_percent() -> None:

@@ -47,10 +47,10 @@ def context(sources: plugins.Sources, files: tuple[tuple[str, str], ...]) -> Tra
 
 def arrived(sources: plugins.Sources, section: str, options: dict[str, Any]) -> Any:
     """The options as a worker elsewhere reads them from their JSON."""
-    read = plugins.load(sources).parse(section, options)  # type: ignore[arg-type]
+    read = plugins.load_plugins(sources).parse(section, options)  # type: ignore[arg-type]
     sent = context(sources, contents([read]))
     there = unpack(sent, pack(sent, data=True))
-    return plugins.load(there.sources).parse(section, read.model_dump(mode="json"))  # type: ignore[arg-type]
+    return plugins.load_plugins(there.sources).parse(section, read.model_dump(mode="json"))  # type: ignore[arg-type]
 
 
 def test_copies_are_named_wherever_a_path_stands(tmp_path: Path, sources: plugins.Sources) -> None:
@@ -82,7 +82,7 @@ def test_nothing_is_sent_where_workers_see_the_same_files_or_nothing_is_there(
 ) -> None:
     (tmp_path / "a").write_text("abc")
     options = {"kind": "recorded", "others": {"x": str(tmp_path / "a"), "y": "not/there"}}
-    sent = context(sources, contents([plugins.load(sources).parse("proxy", options)]))
+    sent = context(sources, contents([plugins.load_plugins(sources).parse("proxy", options)]))
     assert pack(sent, data=False).size == 0
     assert pack(sent, data=True).size == 3
     assert arrived(sources, "proxy", options).others["y"] == "not/there"

@@ -14,7 +14,7 @@ KNOWN = 4_096
 """Keys whose sizes are kept."""
 
 
-class Sizes:
+class SizeCache:
     """(params, macs) of the full official networks of one space, for inputs of one shape.
 
     Args:

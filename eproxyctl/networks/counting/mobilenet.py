@@ -9,7 +9,7 @@ from eproxyctl.networks.counting.layers import Sides, Size, Tally, strided
 
 
 @dataclass(frozen=True)
-class Stage:
+class MobileStage:
     """`depth` blocks at `channels`, the first with the stride."""
 
     channels: int
@@ -21,7 +21,7 @@ class Stage:
 
 
 def mobilenet(
-    shape: tuple[int, ...], outputs: int, *, stem: int, stem_stride: int, stages: Sequence[Stage], head: int
+    shape: tuple[int, ...], outputs: int, *, stem: int, stem_stride: int, stages: Sequence[MobileStage], head: int
 ) -> Size:
     """All blocks of a stage but the first are equal."""
     total = Tally()
@@ -39,7 +39,7 @@ def mobilenet(
     return total.size
 
 
-def _block(total: Tally, inputs: int, stage: Stage, sides: Sides, stride: int) -> None:
+def _block(total: Tally, inputs: int, stage: MobileStage, sides: Sides, stride: int) -> None:
     hidden = inputs * stage.expansion
     if stage.expansion != 1:
         total.conv(inputs, hidden, 1, sides)

@@ -11,7 +11,7 @@ KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleShape:
     """A row's member.
 
     Attributes:
@@ -39,7 +39,7 @@ def transnasbench101(
     *,
     channels: int,
     stem_stride: int,
-    modules: Sequence[Module],
+    modules: Sequence[ModuleShape],
     blocks: int,
     cells: Cells | None,
 ) -> Size:

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from eproxyctl.contracts import FULL, Block, Fidelity, Spot
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.spaces.declared.codec import Codec, Written
+from eproxyctl.spaces.declared.codec import Codec, WrittenChoices
 from eproxyctl.spaces.declared.genes import text_of
 from eproxyctl.spaces.declared.options import DeclaredOptions
-from eproxyctl.spaces.declared.sections import HeadOptions, Section
-from eproxyctl.spaces.declared.values import Drawn
+from eproxyctl.spaces.declared.sections import HeadOptions, SpaceSection
+from eproxyctl.spaces.declared.values import DrawnChoices
 from eproxyctl.spaces.mobilenet import scaled
 
 MOST_FITTING = 65_536
@@ -64,18 +64,18 @@ class Built:
     ends: tuple[tuple[int, tuple[int, ...], bool, bool], ...]
 
 
-class Architectures:
+class DeclaredArchitectures:
     """Makes blocks of keys; equal blocks are made once."""
 
     def __init__(self, options: DeclaredOptions, codec: Codec) -> None:
         self.options, self.codec = options, codec
-        self._sections = [Section({}, {}, {}), *(section for _, _, section in options.sections())]
+        self._sections = [SpaceSection({}, {}, {}), *(section for _, _, section in options.sections())]
         self._stems = len(options.stems)
         self._stages: dict[tuple[int, str, str, tuple[str, ...]], StageOf] = {}
         self._fitting: set[tuple[Made, tuple[int, int, int]]] = set()
         self._made: dict[tuple[int, str, str, str], Made] = {}
 
-    def stages(self, written: Written) -> list[StageOf]:
+    def stages(self, written: WrittenChoices) -> list[StageOf]:
         """The parts of the stem, then the stages."""
         shared = written.texts[0]
         found = []
@@ -89,7 +89,7 @@ class Architectures:
             found.append(stage)
         return found
 
-    def _stage(self, i: int, shared: str, written: Written) -> StageOf:
+    def _stage(self, i: int, shared: str, written: WrittenChoices) -> StageOf:
         section, part, values = self._sections[i], self.codec.parts[i], written.values[i]
         channels = self.channels(i, values)
         stride = field_value(section, "stride", values)
@@ -120,7 +120,7 @@ class Architectures:
             made = self._made[slot] = make(self._sections[i], values, self.options.defaults)
         return made
 
-    def head(self, written: Written) -> HeadOptions:
+    def head(self, written: WrittenChoices) -> HeadOptions:
         """The head's options."""
         section, values = self._sections[-1], written.values[-1]
         given = {name: field_value(section, name, values) for name in section.fields}
@@ -193,17 +193,17 @@ def _placed(stage: StageOf, at: Spot, fidelity: Fidelity, width: float) -> Itera
         token = made.block.class_token(spot)
 
 
-def field_value(section: Section, name: str, values: Mapping[str, Any]) -> Any:
+def field_value(section: SpaceSection, name: str, values: Mapping[str, Any]) -> Any:
     """A field's value in one architecture, None where it is unset."""
     value = section.fields.get(name)
-    if not isinstance(value, Drawn):
+    if not isinstance(value, DrawnChoices):
         return value
     if value.use:
         return value.scaled(values[value.use])
     return values[name]
 
 
-def make(section: Section, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Made:
+def make(section: SpaceSection, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Made:
     """The block of a section with these values."""
     kind = str(field_value(section, "block", values))
     cls = section.kinds[kind]
@@ -213,9 +213,9 @@ def make(section: Section, values: Mapping[str, Any], defaults: Mapping[str, Any
     for field in sorted(section.fields):
         if field in fields:
             value = field_value(section, field, values)
-            if value is not None or not isinstance(section.fields[field], Drawn):
+            if value is not None or not isinstance(section.fields[field], DrawnChoices):
                 given[field] = value
-            if isinstance(section.fields[field], Drawn) and value is not None:
+            if isinstance(section.fields[field], DrawnChoices) and value is not None:
                 name += f"~{field}{text_of(value)}"
     try:
         return Made(cls(cls.Options.model_validate(given)), name, given)

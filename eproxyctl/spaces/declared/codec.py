@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from eproxyctl.contracts import Choice
 from eproxyctl.errors import InvalidArchitecture, did_you_mean
 from eproxyctl.spaces.declared.genes import EMPTY, Gene, Term, shorts
-from eproxyctl.spaces.declared.sections import Section, StageOptions
-from eproxyctl.spaces.declared.values import Drawn, Faults, Loc, Value
+from eproxyctl.spaces.declared.sections import SpaceSection, StageOptions
+from eproxyctl.spaces.declared.values import DrawnChoices, Faults, Loc, Value
 
 ONLY = "only"
 MOST_READ, MOST_STAGES = 4_096, 65_536
@@ -33,7 +33,7 @@ class Part:
     name: str
     own: Term
     block: Term | None = None
-    depth: int | Drawn = 1
+    depth: int | DrawnChoices = 1
     most: int = 1
 
     @property
@@ -48,12 +48,12 @@ class Part:
 
     def blocks(self, values: Mapping[str, Any]) -> int:
         """How many blocks there are, given the values of `own`."""
-        if isinstance(self.depth, Drawn):
+        if isinstance(self.depth, DrawnChoices):
             return int(self.depth.scaled(values[self.depth.use]) if self.depth.use else values["depth"])
         return self.depth
 
 
-class Written(NamedTuple):
+class WrittenChoices(NamedTuple):
     """A key taken apart: for each part the text and values of its own term, and those of its blocks."""
 
     texts: tuple[str, ...]
@@ -69,10 +69,10 @@ class Codec:
         sections: with their names (`stem`, `stage1`, `head`).
     """
 
-    def __init__(self, shared: Mapping[str, Drawn], sections: Sequence[tuple[str, Section]]) -> None:
+    def __init__(self, shared: Mapping[str, DrawnChoices], sections: Sequence[tuple[str, SpaceSection]]) -> None:
         names = {*shared}
         for _, section in sections:
-            names |= {n for n, value in section.fields.items() if isinstance(value, Drawn) and not value.use}
+            names |= {n for n, value in section.fields.items() if isinstance(value, DrawnChoices) and not value.use}
         short = shorts(names)
         genes = [_gene(name, short, drawn) for name, drawn in shared.items()]
         self.parts = [Part("", Term(_sorted(genes), {}))]
@@ -152,7 +152,7 @@ class Codec:
         given = {gene.field: choices.get(name) for gene, name in zip(term.genes, names, strict=True)}
         return term.write(given, outer)
 
-    def _read(self, key: str) -> Written:
+    def _read(self, key: str) -> WrittenChoices:
         """A key taken apart. Raises InvalidArchitecture where it is none."""
         texts = [] if key == ONLY else key.split("-")
         if len(texts) != len(self._written):
@@ -174,7 +174,7 @@ class Codec:
             owns.append(taken[0])
             every.append(taken[1])
             blocks.append(taken[2])
-        return Written(tuple(owns), tuple(every), tuple(blocks))
+        return WrittenChoices(tuple(owns), tuple(every), tuple(blocks))
 
     def _take(
         self, part: Part, text: str, shared: Mapping[str, Any], token: str
@@ -185,7 +185,9 @@ class Codec:
         if part.block:
             nothing = text == EMPTY and not part.own.genes
             pieces = (
-                [] if nothing and part.blocks(shared if isinstance(part.depth, Drawn) else {}) == 0 else text.split(":")
+                []
+                if nothing and part.blocks(shared if isinstance(part.depth, DrawnChoices) else {}) == 0
+                else text.split(":")
             )
             own = pieces.pop(0) if part.own.genes else ""
             blocks = tuple(pieces)
@@ -218,9 +220,9 @@ class Codec:
         total = 1
         for part in self.parts:
             own, block = part.own.count(), part.block.count() if part.block else 1
-            if own is None or block is None or (isinstance(part.depth, Drawn) and part.depth.use and part.block):
+            if own is None or block is None or (isinstance(part.depth, DrawnChoices) and part.depth.use and part.block):
                 return None
-            if part.block and isinstance(part.depth, Drawn):
+            if part.block and isinstance(part.depth, DrawnChoices):
                 own //= len(part.depth.values)
                 total *= own * sum(block ** int(depth) for depth in part.depth.values)
             else:
@@ -233,12 +235,12 @@ def _names(part: Part, block: int) -> list[str]:
     return [part.field(gene.field, block) for gene in part.block.genes] if part.block else []
 
 
-def _outer(written: Written, text: str) -> str:
+def _outer(written: WrittenChoices, text: str) -> str:
     """What block terms are kept by beside their own text."""
     return f"{written.texts[0]}|{text}"
 
 
-def _gene(name: str, short: Mapping[str, str], drawn: Drawn, kinds: frozenset[str] | None = None) -> Gene:
+def _gene(name: str, short: Mapping[str, str], drawn: DrawnChoices, kinds: frozenset[str] | None = None) -> Gene:
     when = tuple((one.name, one.values) for one in drawn.when)
     return Gene(name, short[name], drawn.values, kinds, when, drawn.otherwise)
 
@@ -256,11 +258,11 @@ def _sorted(genes: Sequence[Gene]) -> list[Gene]:
     return done
 
 
-def _part(name: str, section: Section, short: Mapping[str, str], shared: Mapping[str, Drawn]) -> Part:
+def _part(name: str, section: SpaceSection, short: Mapping[str, str], shared: Mapping[str, DrawnChoices]) -> Part:
     own, block, constants = list[Gene](), list[Gene](), dict[str, Any]()
     for field, value in section.fields.items():
-        if not isinstance(value, Drawn) or value.use:
-            if not isinstance(value, Drawn):
+        if not isinstance(value, DrawnChoices) or value.use:
+            if not isinstance(value, DrawnChoices):
                 constants[field] = value
             continue
         having = frozenset(kind for kind, cls in section.kinds.items() if field in cls.Options.model_fields)
@@ -269,31 +271,31 @@ def _part(name: str, section: Section, short: Mapping[str, str], shared: Mapping
         gene = _gene(field, short, value, None if everywhere else having)
         (block if section.blockwise(field) else own).append(gene)
     depth = section.fields.get("depth", 1)
-    least = depth if isinstance(depth, Drawn) else int(depth or 0)
+    least = depth if isinstance(depth, DrawnChoices) else int(depth or 0)
     term = Term(_sorted(block), constants) if block else None
     return Part(name, Term(_sorted(own), constants), term, least, most_blocks(depth, shared))
 
 
-def most_blocks(depth: Value, shared: Mapping[str, Drawn]) -> int:
+def most_blocks(depth: Value, shared: Mapping[str, DrawnChoices]) -> int:
     """The largest depth a stage can have."""
-    if not isinstance(depth, Drawn):
+    if not isinstance(depth, DrawnChoices):
         return int(depth or 0)
     values = [depth.scaled(value) for value in shared[depth.use].values] if depth.use else list(depth.values)
     return max(int(value) for value in values)
 
 
-def circles(shared: Mapping[str, Drawn], faults: Faults) -> None:
+def circles(shared: Mapping[str, DrawnChoices], faults: Faults) -> None:
     """Adds a fault where shared choices depend on each other in a circle."""
     _circles({(name,): drawn for name, drawn in shared.items()}, ("choices",), faults)
 
 
-def section_circles(section: Section, loc: Loc, faults: Faults) -> None:
+def section_circles(section: SpaceSection, loc: Loc, faults: Faults) -> None:
     """Adds a fault where the choices of a section do."""
-    drawn = {(name,): value for name, value in section.fields.items() if isinstance(value, Drawn)}
+    drawn = {(name,): value for name, value in section.fields.items() if isinstance(value, DrawnChoices)}
     _circles(drawn, loc, faults)
 
 
-def _circles(drawn: Mapping[tuple[str], Drawn], loc: Loc, faults: Faults) -> None:
+def _circles(drawn: Mapping[tuple[str], DrawnChoices], loc: Loc, faults: Faults) -> None:
     left = {name: {one.name for one in value.when} for (name,), value in drawn.items()}
     while ready := [name for name, wanted in left.items() if not wanted & left.keys()]:
         for name in ready:

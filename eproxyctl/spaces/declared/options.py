@@ -11,8 +11,16 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from eproxyctl.contracts import Options, SpaceOptions
 from eproxyctl.errors import did_you_mean
 from eproxyctl.spaces.declared.codec import circles, most_blocks, section_circles
-from eproxyctl.spaces.declared.sections import Head, HeadOptions, Section, SharedChoice, Stage, StageOptions, checks
-from eproxyctl.spaces.declared.values import Drawn, Faults, Loc, value_of
+from eproxyctl.spaces.declared.sections import (
+    Head,
+    HeadOptions,
+    SharedChoice,
+    SpaceSection,
+    Stage,
+    StageOptions,
+    checks,
+)
+from eproxyctl.spaces.declared.values import DrawnChoices, Faults, Loc, declared_value
 
 MOST_BLOCKS, MOST_CHOICES = 1_024, 4_096
 SHARED_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -66,11 +74,11 @@ class DeclaredOptions(SpaceOptions):
     columns: Mapping[str, str] = Field({}, description="what a table's records call a choice, by its name here")
 
     @property
-    def stems(self) -> tuple[Section, ...]:
+    def stems(self) -> tuple[SpaceSection, ...]:
         """The parts of the stem."""
         return self.stem if isinstance(self.stem, tuple) else (self.stem,)
 
-    def sections(self) -> Iterator[tuple[str, Loc, Section]]:
+    def sections(self) -> Iterator[tuple[str, Loc, SpaceSection]]:
         """Each with its name in keys and its place in the spec."""
         several = isinstance(self.stem, tuple)
         for i, stem in enumerate(self.stems):
@@ -110,12 +118,16 @@ class DeclaredOptions(SpaceOptions):
         circles(self.choices, faults)
         for _, loc, section in self.sections():
             for field, value in section.fields.items():
-                if isinstance(value, Drawn) and value.use and value.use not in self.choices:
+                if isinstance(value, DrawnChoices) and value.use and value.use not in self.choices:
                     hint = did_you_mean(value.use, self.choices) or "declare it under choices"
                     faults.add((*loc, field, "use"), f"no shared choice is called '{value.use}'", hint)
-        used = {v.use for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, Drawn)}
+        used = {v.use for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, DrawnChoices)}
         used |= {
-            c.name for _, _, s in self.sections() for v in s.fields.values() if isinstance(v, Drawn) for c in v.when
+            c.name
+            for _, _, s in self.sections()
+            for v in s.fields.values()
+            if isinstance(v, DrawnChoices)
+            for c in v.when
         }
         used |= {c.name for drawn in self.choices.values() for c in drawn.when}
         for name in self.choices:
@@ -130,12 +142,12 @@ class DeclaredOptions(SpaceOptions):
                 faults.add(("defaults", name), f"no block of this space has the option '{name}'", hint, at_key=True)
         for kind in {kind for _, _, s in self.sections() for kind in s.kinds.values()}:
             for name in self.defaults.keys() & kind.Options.model_fields.keys():
-                value_of(self.defaults[name], checks(kind.Options, name), ("defaults", name), faults)
+                declared_value(self.defaults[name], checks(kind.Options, name), ("defaults", name), faults)
 
-    def _section(self, section: Section, loc: Loc, faults: Faults) -> None:
+    def _section(self, section: SpaceSection, loc: Loc, faults: Faults) -> None:
         """Shared values are valid where they are used; conditions name what is known there."""
         for field, value in section.fields.items():
-            if not isinstance(value, Drawn):
+            if not isinstance(value, DrawnChoices):
                 continue
             model = _owner(section, field)
             if value.use:
@@ -160,7 +172,7 @@ class DeclaredOptions(SpaceOptions):
         blocks = choices = 0
         for _, loc, section in self.sections():
             most = most_blocks(section.fields.get("depth", 1), self.choices)
-            own = [n for n, value in section.fields.items() if isinstance(value, Drawn) and not value.use]
+            own = [n for n, value in section.fields.items() if isinstance(value, DrawnChoices) and not value.use]
             blocks += most
             choices += sum(most if section.blockwise(name) else 1 for name in own)
             if blocks > MOST_BLOCKS or choices > MOST_CHOICES:
@@ -195,7 +207,7 @@ class DeclaredOptions(SpaceOptions):
                     yield f"{name}.{field}", value
 
 
-def _owner(section: Section, field: str) -> Any:
+def _owner(section: SpaceSection, field: str) -> Any:
     """The options a field belongs to."""
     models: Sequence[type[Options]] = [StageOptions, *(kind.Options for kind in section.kinds.values())]
     return next((model for model in (models if section.kinds else [HeadOptions]) if field in model.model_fields), None)

@@ -15,7 +15,7 @@ from eproxyctl.errors import PluginError, SpecError, did_you_mean
 from eproxyctl.registry import Origin, Registry
 from eproxyctl.spaces.blocks import BLOCK_MODULES
 from eproxyctl.spaces.blocks.costs import ActivationName, NormalisationName
-from eproxyctl.spaces.declared.values import Check, Drawn, Faults, Value, value_of
+from eproxyctl.spaces.declared.values import Check, DrawnChoices, Faults, Value, declared_value
 
 MOST_CHANNELS = 65_536
 MOST_DEPTH = 256
@@ -41,7 +41,7 @@ class HeadOptions(Options):
 
 
 @dataclass(frozen=True)
-class Section:
+class SpaceSection:
     """A stem, stage or head.
 
     Attributes:
@@ -59,7 +59,7 @@ class Section:
     def blockwise(self, name: str) -> bool:
         """Whether a field is drawn for every block."""
         value = self.fields[name]
-        if not isinstance(value, Drawn) or value.use or name in StageOptions.model_fields:
+        if not isinstance(value, DrawnChoices) or value.use or name in StageOptions.model_fields:
             return False
         return self.each if value.each is None else value.each
 
@@ -84,16 +84,16 @@ def checks(model: type[Options], name: str) -> Check:
     return adapter.validate_python
 
 
-def stage_of(raw: Any, info: ValidationInfo) -> Section:
+def stage_of(raw: Any, info: ValidationInfo) -> SpaceSection:
     """A validated stage or part of a stem."""
-    if isinstance(raw, Section):
+    if isinstance(raw, SpaceSection):
         return raw
     faults = Faults()
     if not isinstance(raw, Mapping) or "block" not in raw:
         faults.add((), "a stage is a mapping with a block", "such as {block: mbconv, channels: 24}")
         faults.check()
     registry = info.context if isinstance(info.context, Registry) else built_in()
-    block = value_of(raw["block"], checks(_Named, "block"), ("block",), faults)
+    block = declared_value(raw["block"], checks(_Named, "block"), ("block",), faults)
     faults.check()
     kinds = _kinds(block, raw["block"], registry, faults)
     faults.check()
@@ -110,11 +110,11 @@ def stage_of(raw: Any, info: ValidationInfo) -> Section:
                 what = f"unknown key '{name}' in a stage of {' or '.join(kinds)}"
                 faults.add((name,), what, did_you_mean(name, known), at_key=True)
             else:
-                fields[name] = value_of(
+                fields[name] = declared_value(
                     value, checks(owner, name), (name,), faults, blockwise=owner is not StageOptions
                 )
     faults.check()
-    return Section(dict(raw), kinds, fields, each == "block")
+    return SpaceSection(dict(raw), kinds, fields, each == "block")
 
 
 class _Named(Options):
@@ -122,23 +122,23 @@ class _Named(Options):
 
 
 def _kinds(block: Value, raw: Any, registry: Registry, faults: Faults) -> dict[str, type[Block]]:
-    if isinstance(block, Drawn) and block.use:
+    if isinstance(block, DrawnChoices) and block.use:
         faults.add(("block",), "blocks cannot be a shared choice", "write {choose: [..]} here")
         return {}
-    names = block.values if isinstance(block, Drawn) else (block,)
+    names = block.values if isinstance(block, DrawnChoices) else (block,)
     kinds = {}
     for name in names:
         try:
             kinds[str(name)] = registry.get("block", str(name)).cls
         except (SpecError, PluginError) as error:
-            loc = ("block", "choose", raw["choose"].index(name)) if isinstance(block, Drawn) else ("block",)
+            loc = ("block", "choose", raw["choose"].index(name)) if isinstance(block, DrawnChoices) else ("block",)
             faults.add(loc, error.message, error.hint)
     return kinds
 
 
-def head_of(raw: Any, info: ValidationInfo) -> Section:
+def head_of(raw: Any, info: ValidationInfo) -> SpaceSection:
     """A validated head."""
-    if isinstance(raw, Section):
+    if isinstance(raw, SpaceSection):
         return raw
     faults = Faults()
     if not isinstance(raw, Mapping):
@@ -150,21 +150,21 @@ def head_of(raw: Any, info: ValidationInfo) -> Section:
             hint = did_you_mean(name, HeadOptions.model_fields)
             faults.add((name,), f"unknown key '{name}' in the head", hint, at_key=True)
         else:
-            fields[name] = value_of(value, checks(HeadOptions, name), (name,), faults)
+            fields[name] = declared_value(value, checks(HeadOptions, name), (name,), faults)
     faults.check()
-    return Section(dict(raw), {}, fields)
+    return SpaceSection(dict(raw), {}, fields)
 
 
-def shared_of(raw: Any) -> Drawn:
+def shared_of(raw: Any) -> DrawnChoices:
     """A validated choice that others use."""
-    if isinstance(raw, Drawn):
+    if isinstance(raw, DrawnChoices):
         return raw
     faults = Faults()
-    value = value_of(raw, _anything, (), faults)
-    if not faults.found and not (isinstance(value, Drawn) and not value.use):
+    value = declared_value(raw, _anything, (), faults)
+    if not faults.found and not (isinstance(value, DrawnChoices) and not value.use):
         faults.add((), "a shared choice is {choose: [..]} or {from: .., to: ..}")
     faults.check()
-    assert isinstance(value, Drawn)
+    assert isinstance(value, DrawnChoices)
     return value
 
 
@@ -173,11 +173,11 @@ def _anything(raw: Any) -> Any:
 
 
 def _as_written(section: Any) -> Any:
-    return section.raw if isinstance(section, Section) else section
+    return section.raw if isinstance(section, SpaceSection) else section
 
 
 def _as_choice(drawn: Any) -> Any:
-    if not isinstance(drawn, Drawn):
+    if not isinstance(drawn, DrawnChoices):
         return drawn
     written: dict[str, Any] = {"choose": list(drawn.values)}
     if drawn.when:
@@ -202,14 +202,17 @@ def _schema() -> dict[str, Any]:
 
 
 Stage = Annotated[
-    Section, PlainValidator(stage_of), PlainSerializer(_as_written, dict[str, Any]), WithJsonSchema(_schema())
+    SpaceSection, PlainValidator(stage_of), PlainSerializer(_as_written, dict[str, Any]), WithJsonSchema(_schema())
 ]
 Head = Annotated[
-    Section,
+    SpaceSection,
     PlainValidator(head_of),
     PlainSerializer(_as_written, dict[str, Any]),
     WithJsonSchema(HeadOptions.model_json_schema()),
 ]
 SharedChoice = Annotated[
-    Drawn, PlainValidator(shared_of), PlainSerializer(_as_choice, dict[str, Any]), WithJsonSchema({"type": "object"})
+    DrawnChoices,
+    PlainValidator(shared_of),
+    PlainSerializer(_as_choice, dict[str, Any]),
+    WithJsonSchema({"type": "object"}),
 ]

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Fidelity, Sized, Space
 from eproxyctl.errors import InvalidArchitecture
-from eproxyctl.spaces.declared.architecture import Architectures, StageOf, field_value
+from eproxyctl.spaces.declared.architecture import DeclaredArchitectures, StageOf, field_value
 from eproxyctl.spaces.declared.assembly import assemble, reads_token
-from eproxyctl.spaces.declared.codec import Codec, Written
+from eproxyctl.spaces.declared.codec import Codec, WrittenChoices
 from eproxyctl.spaces.declared.largest import admitted, costliest
 from eproxyctl.spaces.declared.limits import LimitCheck
 from eproxyctl.spaces.declared.options import DeclaredOptions
 from eproxyctl.spaces.declared.records import Records
-from eproxyctl.spaces.declared.sections import Section
+from eproxyctl.spaces.declared.sections import SpaceSection
 from eproxyctl.spaces.declared.sizes import Sizes
 from eproxyctl.spaces.declared.traits import Traits, described
-from eproxyctl.spaces.declared.values import Drawn, Value
+from eproxyctl.spaces.declared.values import DrawnChoices, Value
 from eproxyctl.spaces.notation import shown
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class DeclaredSpace(Space, Sized):
         super().__init__(options)
         named = [(name, section) for name, _, section in options.sections()]
         self._codec = Codec(options.choices, named)
-        self._architectures = Architectures(options, self._codec)
+        self._architectures = DeclaredArchitectures(options, self._codec)
         self._records = Records(self._codec, options.columns)
         self._traits = Traits(options, self._codec, self._architectures)
         self._sizes = Sizes()
@@ -68,7 +68,7 @@ class DeclaredSpace(Space, Sized):
         self._plain = not self._vanishing and all(
             (part.block is None or part.block.simple)
             and part.own.simple
-            and (part.depth != 0 and (not isinstance(part.depth, Drawn) or 0 not in part.depth.values))
+            and (part.depth != 0 and (not isinstance(part.depth, DrawnChoices) or 0 not in part.depth.values))
             for part in self._codec.parts
         )
         self._checked = _may_fail([section for _, section in named], options.defaults)
@@ -189,9 +189,9 @@ class DeclaredSpace(Space, Sized):
         sure = isinstance(sections[0].fields.get("class_token"), bool) and all(
             cls.takes == "tokens" for section in sections[1:] for cls in section.kinds.values()
         )
-        return isinstance(pool, Drawn) or (pool == "class" and not sure)
+        return isinstance(pool, DrawnChoices) or (pool == "class" and not sure)
 
-    def _stages(self, written: Written) -> list[StageOf]:
+    def _stages(self, written: WrittenChoices) -> list[StageOf]:
         return self._architectures.stages(written)
 
     def _admits(self, key: str) -> bool:
@@ -215,14 +215,14 @@ class DeclaredSpace(Space, Sized):
         if self._limits.any:
             self._limits.check(self._named(written, stages), self._limited_size(written, stages))
 
-    def _limited_size(self, written: Written, stages: list[StageOf]) -> BlockSize | None:
+    def _limited_size(self, written: WrittenChoices, stages: list[StageOf]) -> BlockSize | None:
         if not self._limits.sized:
             return None
         limits = self.options.limits
         built = self._architectures.walk(stages, limits.shape)
         return self._sizes.of(built, limits.outputs, self._architectures.head(written))
 
-    def _named(self, written: Written, stages: list[StageOf]) -> dict[str, Any]:
+    def _named(self, written: WrittenChoices, stages: list[StageOf]) -> dict[str, Any]:
         """What rules may name."""
         if not self._limits.rules:
             return {}
@@ -254,15 +254,19 @@ class DeclaredSpace(Space, Sized):
         return float(size.macs), float(size.params)
 
 
-def _may_fail(sections: Sequence[Section], defaults: Collection[str]) -> bool:
+def _may_fail(sections: Sequence[SpaceSection], defaults: Collection[str]) -> bool:
     """Whether choices decide if blocks fit where they stand."""
     strict = [s for s in sections if any(cls.may_fail({*s.fields, *defaults}) for cls in s.kinds.values())]
     decisive = ("block", "channels", "stride", "depth")
-    shapes = any(isinstance(s.fields.get(name), Drawn) for s in sections for name in decisive[:3])
+    shapes = any(isinstance(s.fields.get(name), DrawnChoices) for s in sections for name in decisive[:3])
     shapes |= any(_may_be_absent(s.fields.get("depth", 1)) for s in sections)
-    inner = any(isinstance(value, Drawn) for s in strict for name, value in s.fields.items() if name not in decisive)
-    return (bool(strict) and (shapes or inner)) or any(isinstance(v, Drawn) for v in sections[-1].fields.values())
+    inner = any(
+        isinstance(value, DrawnChoices) for s in strict for name, value in s.fields.items() if name not in decisive
+    )
+    return (bool(strict) and (shapes or inner)) or any(
+        isinstance(v, DrawnChoices) for v in sections[-1].fields.values()
+    )
 
 
 def _may_be_absent(depth: Value) -> bool:
-    return isinstance(depth, Drawn) and (bool(depth.use) or 0 in depth.values)
+    return isinstance(depth, DrawnChoices) and (bool(depth.use) or 0 in depth.values)

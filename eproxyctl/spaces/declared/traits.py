@@ -7,12 +7,12 @@ from operator import add
 from typing import Any
 
 from eproxyctl.contracts import Block, Choice
-from eproxyctl.spaces.declared.architecture import Architectures, Made, field_value
-from eproxyctl.spaces.declared.codec import Codec, Written
+from eproxyctl.spaces.declared.architecture import DeclaredArchitectures, Made, field_value
+from eproxyctl.spaces.declared.codec import Codec, WrittenChoices
 from eproxyctl.spaces.declared.genes import text_of
 from eproxyctl.spaces.declared.options import DeclaredOptions
-from eproxyctl.spaces.declared.sections import Section, StageOptions
-from eproxyctl.spaces.declared.values import Drawn
+from eproxyctl.spaces.declared.sections import SpaceSection, StageOptions
+from eproxyctl.spaces.declared.values import DrawnChoices
 
 MOST_KNOWN = 65_536
 MOST_COUNTED = 8
@@ -26,7 +26,7 @@ class Traits:
     of choices of stem, head, and of shared ones.
     """
 
-    def __init__(self, options: DeclaredOptions, codec: Codec, architectures: Architectures) -> None:
+    def __init__(self, options: DeclaredOptions, codec: Codec, architectures: DeclaredArchitectures) -> None:
         self.codec, self.architectures = codec, architectures
         self.sections = list(options.sections())
         self.stems = len(options.stems)
@@ -57,7 +57,7 @@ class Traits:
                 if _numbers(gene.values) and gene.always and (not stage or gene.field in ("channels", "stride")):
                     yield i, f"{gene.field}.{name}", gene
 
-    def of(self, written: Written) -> dict[str, float]:
+    def of(self, written: WrittenChoices) -> dict[str, float]:
         """The traits of one architecture."""
         texts, values, blocks = written
         shared = texts[0]
@@ -85,7 +85,7 @@ class Traits:
         traits.update(zip(self.names, totals[1:], strict=True))
         return traits
 
-    def _stage(self, i: int, written: Written) -> tuple[int, list[float]]:
+    def _stage(self, i: int, written: WrittenChoices) -> tuple[int, list[float]]:
         """Channels (0: as before), how many blocks of a stage do something, and what they add to each total."""
         part, shared, own, values = self.codec.parts[i], written.texts[0], written.texts[i], written.values[i]
         width = self.architectures.channels(i, values) or 0
@@ -119,7 +119,7 @@ class Traits:
         if len(self.kinds) > 1:
             found += [float(kind == one) for one in self.kinds]
         for field, values in self.fields.items():
-            chosen = isinstance(section.fields.get(field), Drawn)
+            chosen = isinstance(section.fields.get(field), DrawnChoices)
             value = made.values.get(field) if chosen else None
             if _numbers(values):
                 found.append(0.0 if value is None else float(value))
@@ -134,12 +134,12 @@ def _room(known: dict[Any, Any]) -> None:
         known.clear()
 
 
-def _fields(stages: list[Section], options: DeclaredOptions) -> Iterator[tuple[str, tuple[Choice, ...]]]:
+def _fields(stages: list[SpaceSection], options: DeclaredOptions) -> Iterator[tuple[str, tuple[Choice, ...]]]:
     """The options of blocks that are chosen anywhere, with all their values."""
     found: dict[str, set[Choice]] = {}
     for section in stages:
         for field, value in section.fields.items():
-            if isinstance(value, Drawn) and field not in StageOptions.model_fields and field != "block":
+            if isinstance(value, DrawnChoices) and field not in StageOptions.model_fields and field != "block":
                 drawn = options.choices[value.use].values if value.use else value.values
                 found.setdefault(field, set()).update(value.scaled(v) if value.use else v for v in drawn)
     for field in sorted(found):
@@ -150,10 +150,10 @@ def _numbers(values: tuple[Choice, ...]) -> bool:
     return not any(isinstance(value, str) for value in values)
 
 
-def described(section: Section, values: Mapping[str, Any]) -> str:
+def described(section: SpaceSection, values: Mapping[str, Any]) -> str:
     """What is chosen of a head."""
     return "~".join(
         f"{field}{field_value(section, field, values)}"
         for field in sorted(section.fields)
-        if isinstance(section.fields[field], Drawn)
+        if isinstance(section.fields[field], DrawnChoices)
     )

@@ -31,7 +31,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnChoices:
     """A value that differs between architectures.
 
     Attributes:
@@ -57,7 +57,7 @@ class Drawn:
         return int(product) if product == int(product) else product
 
 
-Value = Choice | None | Drawn
+Value = Choice | None | DrawnChoices
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Faults:
             raise ValidationError.from_exception_data("declared", self.found)
 
 
-def value_of(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: bool = False) -> Value:
+def declared_value(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: bool = False) -> Value:
     """A constant or a choice; what is wrong is added to `faults`, and the value is None then.
 
     Args:
@@ -119,7 +119,7 @@ def value_of(raw: Any, check: Check, loc: Loc, faults: Faults, *, blockwise: boo
     otherwise = _constant(raw["otherwise"], check, (*loc, "otherwise"), faults) if "otherwise" in raw else None
     when = _conditions(raw.get("when", {}), (*loc, "when"), faults)
     return (
-        Drawn(values, each=None if each is None else each == "block", when=when, otherwise=otherwise)
+        DrawnChoices(values, each=None if each is None else each == "block", when=when, otherwise=otherwise)
         if values
         else None
     )
@@ -133,7 +133,7 @@ def _constant(raw: Any, check: Check, loc: Loc, faults: Faults) -> Any:
         return None
 
 
-def _shared(raw: Mapping[str, Any], loc: Loc, faults: Faults) -> Drawn | None:
+def _shared(raw: Mapping[str, Any], loc: Loc, faults: Faults) -> DrawnChoices | None:
     times = raw.get("times", 1.0)
     if isinstance(times, bool) or not isinstance(times, int | float) or not 0 < times <= 65_536:
         faults.add((*loc, "times"), "a factor above 0 is needed")
@@ -141,7 +141,7 @@ def _shared(raw: Mapping[str, Any], loc: Loc, faults: Faults) -> Drawn | None:
     if not isinstance(raw["use"], str):
         faults.add((*loc, "use"), "the name of a shared choice is needed")
         return None
-    return Drawn(use=raw["use"], times=float(times))
+    return DrawnChoices(use=raw["use"], times=float(times))
 
 
 def _chosen(raw: Any, check: Check, loc: Loc, faults: Faults) -> tuple[Choice, ...]:

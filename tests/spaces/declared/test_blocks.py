@@ -9,7 +9,7 @@ import pytest
 from eproxyctl import plugins
 from eproxyctl.errors import SpecError
 from eproxyctl.networks.size import count
-from eproxyctl.spec.loading import load
+from eproxyctl.spec.loading import load_spec
 
 PLUGIN = '''
 from pydantic import Field
@@ -54,8 +54,8 @@ def spec(tmp_path: Path) -> Path:
 
 
 def test_a_block_of_a_plugin_is_declared_built_and_counted(spec: Path) -> None:
-    registry = plugins.load(plugins.Sources((str(spec.parent / "plugins"),), installed=False))
-    options = load(spec, registry).spec.space
+    registry = plugins.load_plugins(plugins.Sources((str(spec.parent / "plugins"),), installed=False))
+    options = load_spec(spec, registry).spec.space
     space = registry.create("space", options)
     assert space.largest() == "d2:k5:k5"
     assert space.ranks == (2,)
@@ -67,14 +67,14 @@ def test_a_block_of_a_plugin_is_declared_built_and_counted(spec: Path) -> None:
 
 def test_without_the_plugin_its_block_is_unknown(spec: Path) -> None:
     with pytest.raises(SpecError) as failure:
-        load(spec, plugins.load(plugins.Sources(installed=False)))
+        load_spec(spec, plugins.load_plugins(plugins.Sources(installed=False)))
     assert failure.value.problems[0].message.endswith("no block is called 'doubled'")
     assert failure.value.problems[0].where.endswith("spec.yaml:7:15")
 
 
 def test_the_wrong_value_of_a_plugins_option_is_told_at_its_place(spec: Path) -> None:
-    registry = plugins.load(plugins.Sources((str(spec.parent / "plugins"),), installed=False))
+    registry = plugins.load_plugins(plugins.Sources((str(spec.parent / "plugins"),), installed=False))
     spec.write_text(SPEC.replace("[3, 5]", "[3, 50]"))
     with pytest.raises(SpecError) as failure:
-        load(spec, registry)
+        load_spec(spec, registry)
     assert failure.value.problems[0].where.endswith("spec.yaml:7:94")

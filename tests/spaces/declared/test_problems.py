@@ -9,9 +9,9 @@ import pytest
 
 from eproxyctl import plugins
 from eproxyctl.errors import Problem, SpecError
-from eproxyctl.spec.loading import load
+from eproxyctl.spec.loading import load_spec
 
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 SPEC = "version: 1\ntask: {kind: images, source: {kind: photos}}\nproxy: {kind: eproxy}\nspace:\n  kind: declared\n"
 
 
@@ -20,7 +20,7 @@ def problems(tmp_path: Path, text: str) -> tuple[Problem, ...]:
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC + text)
     with pytest.raises(SpecError) as failure:
-        load(path, REGISTRY)
+        load_spec(path, REGISTRY)
     return failure.value.problems
 
 

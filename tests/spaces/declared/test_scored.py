@@ -13,11 +13,11 @@ from eproxyctl import plugins
 from eproxyctl.contracts import Batches, Fidelity, Seed, Space
 from eproxyctl.errors import DataError
 from eproxyctl.networks.size import materialise
-from eproxyctl.spec.loading import load
+from eproxyctl.spec.loading import load_spec
 
 ROOT = Path(__file__).parents[3] / "specs" / "spaces"
 SPECS = sorted(path.stem for path in ROOT.glob("*.yaml"))
-REGISTRY = plugins.load(plugins.Sources(installed=False))
+REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 SMALL = Fidelity.model_validate({"width": 0.25, "depth": 0.25})
 SMOOTH = ("autoformer-base", "autoformer-small", "autoformer-tiny", "convnext")
 ZERO_COST = (
@@ -37,7 +37,7 @@ PROXIES = {"eproxy": {"iterations": 4, "branches": [{}, {}, {}]}} | {kind: {} fo
 
 
 def space_of(name: str) -> Space:
-    space: Space = REGISTRY.create("space", load(ROOT / f"{name}.yaml", REGISTRY).spec.space)
+    space: Space = REGISTRY.create("space", load_spec(ROOT / f"{name}.yaml", REGISTRY).spec.space)
     return space
 
 
