@@ -52,10 +52,6 @@ def unit(
     return layers + (activated(style.activation) if active else [])
 
 
-class ConvUnit(nn.Sequential):
-    """Convolution, normalisation, activation."""
-
-
 class Summed(nn.Module):
     """A main branch and a way around it, added; `after` is applied to the sum."""
 

@@ -106,11 +106,9 @@ class Attention(nn.Module):
         return y
 
 
-class Mlp(nn.Sequential):
+def perceptron(channels: int, hidden: int, activation: str) -> nn.Sequential:
     """Linear, activation, linear."""
-
-    def __init__(self, channels: int, hidden: int, activation: str) -> None:
-        super().__init__(Linear(channels, hidden), *activated(activation), Linear(hidden, channels))
+    return nn.Sequential(Linear(channels, hidden), *activated(activation), Linear(hidden, channels))
 
 
 def _scaled(channels: int, scale: float | None) -> list[nn.Module]:
@@ -134,7 +132,7 @@ class Encoder(nn.Module):
         super().__init__()
         attention = Attention(channels, heads, width, bias=qkv_bias)
         self.attend = nn.Sequential(nn.LayerNorm(channels, eps=EPSILON), attention, *_scaled(channels, scale))
-        mlp = Mlp(channels, hidden, activation)
+        mlp = perceptron(channels, hidden, activation)
         self.think = nn.Sequential(nn.LayerNorm(channels, eps=EPSILON), mlp, *_scaled(channels, scale))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,8 +147,8 @@ class Mixer(nn.Module):
     def __init__(self, channels: int, tokens: int, *, across: int, hidden: int, activation: str) -> None:
         super().__init__()
         self.before = nn.LayerNorm(channels, eps=EPSILON)
-        self.across = Mlp(tokens, across, activation)
-        self.think = nn.Sequential(nn.LayerNorm(channels, eps=EPSILON), Mlp(channels, hidden, activation))
+        self.across = perceptron(tokens, across, activation)
+        self.think = nn.Sequential(nn.LayerNorm(channels, eps=EPSILON), perceptron(channels, hidden, activation))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.across(self.before(x).transpose(1, 2)).transpose(1, 2)

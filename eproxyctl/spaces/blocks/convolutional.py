@@ -50,10 +50,12 @@ class ConvBlock(Block):
         return self.options.groups if spot.width == 1 else math.gcd(self.options.groups, spot.inputs, spot.outputs)
 
     def build(self, spot: Spot) -> nn.Module:
-        from eproxyctl.networks.blocks.convolutional import ConvUnit, Style, unit
+        from torch import nn
+
+        from eproxyctl.networks.blocks.convolutional import Style, unit
 
         o = self.options
-        return ConvUnit(
+        return nn.Sequential(
             *unit(
                 Style(o.normalisation, o.activation),
                 spot.rank,
@@ -83,7 +85,9 @@ class SeparableBlock(Block):
     options: Options
 
     def build(self, spot: Spot) -> nn.Module:
-        from eproxyctl.networks.blocks.convolutional import ConvUnit, Style, unit
+        from torch import nn
+
+        from eproxyctl.networks.blocks.convolutional import Style, unit
 
         style = Style(self.options.normalisation, self.options.activation)
         depthwise = unit(
@@ -95,7 +99,7 @@ class SeparableBlock(Block):
             stride=spot.stride,
             groups=spot.inputs,
         )
-        return ConvUnit(*depthwise, *unit(style, spot.rank, spot.inputs, spot.outputs, 1))
+        return nn.Sequential(*depthwise, *unit(style, spot.rank, spot.inputs, spot.outputs, 1))
 
     def size(self, spot: Spot) -> BlockSize:
         o = self.options
