@@ -14,7 +14,8 @@ from typer.testing import Result
 
 from eproxyctl import plugins
 from eproxyctl.contracts import TableOptions
-from eproxyctl.ranking import STATISTICS, estimate
+from eproxyctl.networks.counting import Sizes
+from eproxyctl.ranking import STATISTICS, estimate, estimates
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.spec.loading import load_spec
 from eproxyctl.tasks.table import load_table
@@ -29,6 +30,20 @@ def test_statistic_with_its_interval(benchmark: BenchmarkFixture, name: str) -> 
     scores = random.normal(size=MANY)
     metric = scores + random.normal(size=MANY)
     benchmark.pedantic(lambda: estimate(STATISTICS[name], scores, metric), rounds=1)
+
+
+def test_every_statistic_of_three_columns(benchmark: BenchmarkFixture) -> None:
+    random = np.random.default_rng(0)
+    metric = random.normal(size=MANY)
+    columns = {str(noise): metric + noise * random.normal(size=MANY) for noise in (1, 2)}
+    columns["params"] = random.integers(0, 40, MANY).astype(float)
+    benchmark.pedantic(lambda: estimates(columns, metric, given=columns["params"]), rounds=1)
+
+
+def test_sizes_and_traits_of_a_space(benchmark: BenchmarkFixture) -> None:
+    space = NasBench201Space(NasBench201Space.Options.model_validate({}))
+    sizes, keys = Sizes(space, (3, 32, 32), 10), list(space.keys())
+    benchmark.pedantic(lambda: [(sizes(key), space.traits(key)) for key in keys], rounds=1)
 
 
 def test_load_a_spec(benchmark: BenchmarkFixture, tiny: Path) -> None:
