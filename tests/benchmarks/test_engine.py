@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from eproxyctl import plugins
 from eproxyctl.contracts import TableOptions
-from eproxyctl.networks.counting import Sizes
+from eproxyctl.networks.counting import SizeCache
 from eproxyctl.ranking import STATISTICS, estimate, estimates
 from eproxyctl.spaces.nasbench201 import NasBench201Space
 from eproxyctl.spec.loading import load_spec
@@ -42,7 +42,7 @@ def test_every_statistic_of_three_columns(benchmark: BenchmarkFixture) -> None:
 
 def test_sizes_and_traits_of_a_space(benchmark: BenchmarkFixture) -> None:
     space = NasBench201Space(NasBench201Space.Options.model_validate({}))
-    sizes, keys = Sizes(space, (3, 32, 32), 10), list(space.keys())
+    sizes, keys = SizeCache(space, (3, 32, 32), 10), list(space.keys())
     benchmark.pedantic(lambda: [(sizes(key), space.traits(key)) for key in keys], rounds=1)
 
 
