@@ -107,6 +107,7 @@ class RunDirectory:
         if parts == ["minibatch"]:
             what = f"the spec of {self.path} draws another minibatch now: the task's data, or what reads them, changed"
             raise RunError(what, hint=hint)
+        parts = [part for part in parts if part != "minibatch"]  # it changes with what it is drawn from
         if parts:
             raise RunError(f"{self.path} belongs to another spec: {', '.join(parts)} changed", hint=hint)
         if not comparable(before, self.identity):

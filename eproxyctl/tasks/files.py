@@ -27,10 +27,10 @@ MOST = 1000
 
 def shown(value: object) -> str:
     """A foreign name or text for a message: one line of printable characters, cut where it is long."""
-    file_text = str(value)
-    if len(file_text) > LONGEST:
-        file_text = file_text[:LONGEST] + " …"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in file_text)
+    text = str(value)
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + " …"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def cause(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eproxyctl.errors import DataError
+from eproxyctl.tasks.files import shown
 
 Indices = NDArray[np.int64]
 TRAINING = ("train", "training")
@@ -119,7 +120,7 @@ def check_classes(classes: Indices, counts: Indices, names: Sequence[str] | None
         raise DataError(
             f"the {what}s are all of one class: nothing to tell apart", hint=f"add {what}s of another class"
         )
-    lonely = [names[label] if names else str(label) for label in classes[counts < 2]]
+    lonely = [shown(names[label]) if names else str(label) for label in classes[counts < 2]]
     if lonely:
         told = f"class '{lonely[0]}' has one {what}" if len(lonely) == 1 else f"{len(lonely)} classes have one {what}"
         raise DataError(f"{told}: none is left to validate on", hint=f"add {what}s to {', '.join(lonely[:10])}")

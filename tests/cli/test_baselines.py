@@ -64,7 +64,7 @@ def test_dps_checks_a_baseline_on_the_held_out_architectures(early: Path, cli: C
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("path: nowhere.csv", "baseline '12 epochs': no metric table at"),
+        ("path: nowhere.csv", "baseline '12 epochs': no metric table"),
         ("path: nowhere.csv", "check task.baselines.12 epochs.path"),
         ("path: early.csv, metric: accuracy", "accuracy"),
     ],

@@ -226,7 +226,7 @@ def test_dry_run_scores_nothing(tiny: Path, cli: Cli) -> None:
         (["--set", "space.architectures={sample: 20000}"], 3, "the space has 15625"),
         (["--set", "space.architectures={all: true, keys: [a]}"], 3, "exclude each other"),
         (["--set", "task.source={kind: npz, path: none.npz}"], 5, "no file none.npz"),
-        (["--set", "task.table={path: none.csv}"], 5, "no metric table at none.csv"),
+        (["--set", "task.table={path: none.csv}"], 5, "no metric table none.csv"),
         (["--device", "cuda:99"], 5, "no device cuda:99"),
         (["--device", "tpu"], 3, "--device: device:"),
         (["--plugins", "nowhere"], 2, "no plugin folder nowhere"),

@@ -329,8 +329,8 @@ def test_aznas_cell_that_passes_its_input_on() -> None:
 def test_az_nas_ranks_architectures_together() -> None:
     traces = [((1.0, 1.0, 1.0, 1.0),), ((2.0, 2.0, 2.0, 2.0),), ((3.0, 3.0, 3.0, 3.0),)]
     proxy = aznas.AzNasProxy(aznas.AzNasProxy.Options())
-    assert proxy.together(traces, {}) == pytest.approx([4 * math.log(1 / 3), 4 * math.log(2 / 3), 0])
-    assert proxy.together([((1.0, 2.0, 3.0, 4.0),), ((1.0, 2.0, 3.0, 5.0),)], {}) == pytest.approx(
+    assert proxy.place(traces, {}) == pytest.approx([4 * math.log(1 / 3), 4 * math.log(2 / 3), 0])
+    assert proxy.place([((1.0, 2.0, 3.0, 4.0),), ((1.0, 2.0, 3.0, 5.0),)], {}) == pytest.approx(
         [3 * math.log(1.5 / 2) + math.log(1 / 2), 3 * math.log(1.5 / 2)]
     )
 
