@@ -16,6 +16,7 @@ from pydantic import Field
 from eproxyctl.contracts import DataPath, Options
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
+from eproxyctl.tasks.embedded import handwritten_digits
 from eproxyctl.tasks.files import MIB, file_content, file_text, shown
 from eproxyctl.tasks.labels import Labels, archived_labels
 from eproxyctl.tasks.splits import drawable
@@ -60,17 +61,13 @@ class DigitSequences(SequenceSource):
         return 10
 
     def draw(self, n: int, length: int, generator: random.Random) -> Drawn:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
+        data = handwritten_digits()
         chosen = _choose(len(data.images), n, generator, "the digits")
         rows = data.images[chosen].transpose(0, 2, 1)
         return _windows(rows, length, generator), [int(data.target[i]) for i in chosen]
 
     def labelled(self, length: int, generator: random.Random) -> Labelled:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
+        data = handwritten_digits()
         return _windows(data.images.transpose(0, 2, 1), length, generator), data.target
 
 

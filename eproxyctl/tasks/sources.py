@@ -18,6 +18,7 @@ from pydantic import Field
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.cifar import Cifar10
+from eproxyctl.tasks.embedded import handwritten_digits, photographs
 from eproxyctl.tasks.folders import FolderOptions, Layout, layout
 from eproxyctl.tasks.labels import Labels, archived_labels
 from eproxyctl.tasks.listings import ImageListing
@@ -37,9 +38,7 @@ class Photos(PictureSource):
         return None
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        from sklearn.datasets import load_sample_images
-
-        photos = load_sample_images().images
+        photos = photographs()
         crops = []
         for _ in range(n):
             photo = photos[generator.randrange(len(photos))]
@@ -67,16 +66,12 @@ class DigitImages(PictureSource):
         return 10
 
     def draw(self, n: int, generator: random.Random) -> Drawn:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
+        data = handwritten_digits()
         chosen = choose(len(data.images), n, generator, "the digits")
         return [(data.images[i] * (255 / 16)).astype(np.uint8) for i in chosen], [int(data.target[i]) for i in chosen]
 
     def labelled(self) -> Iterator[Labelled]:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
+        data = handwritten_digits()
         for image, label in zip(data.images, data.target, strict=True):
             yield (image * (255 / 16)).astype(np.uint8), int(label)
 

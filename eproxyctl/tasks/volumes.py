@@ -15,6 +15,7 @@ from eproxyctl.contracts import FULL, Batches, Examples, Fidelity, Options, Task
 from eproxyctl.errors import DataError
 from eproxyctl.tasks import archives
 from eproxyctl.tasks.classification import ClassificationTask, statistics
+from eproxyctl.tasks.embedded import handwritten_digits
 from eproxyctl.tasks.files import shown
 from eproxyctl.tasks.labels import Labels, archived_labels
 from eproxyctl.tasks.splits import drawable
@@ -66,16 +67,12 @@ class DigitVolumes(VolumeSource):
     kind: Literal["digits"] = "digits"
 
     def volumes(self) -> NDArray[Any]:
-        from sklearn.datasets import load_digits
-
         heights = np.arange(1, LEVELS, 2).reshape(-1, 1, 1)
-        reliefs: NDArray[Any] = (load_digits().images[:, None] >= heights).astype(np.uint8)
+        reliefs: NDArray[Any] = (handwritten_digits().images[:, None] >= heights).astype(np.uint8)
         return reliefs[:, None]
 
     def labels(self) -> Labels | None:
-        from sklearn.datasets import load_digits
-
-        return Labels("the digits", load_digits().target)
+        return Labels("the digits", handwritten_digits().target)
 
 
 class VolumeArchive(archives.ArchiveOptions, VolumeSource):
