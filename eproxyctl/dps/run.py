@@ -18,21 +18,19 @@ from eproxyctl.dps.sharing import SharedRows
 from eproxyctl.dps.trials import KEPT, pareto_front, run_trials, searched
 from eproxyctl.errors import RunError, UsageError
 from eproxyctl.runs import files
-from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.conduct import Conduct
 from eproxyctl.runs.identity import study_name
 from eproxyctl.runs.ledger import Ledger
 from eproxyctl.runs.lines import csv_lines
-from eproxyctl.runs.progress import Counter, Listener
+from eproxyctl.runs.progress import Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
 from eproxyctl.scoring.labelling import Split, split_table
 from eproxyctl.scoring.plan import Plan, identity, make_plan
 from eproxyctl.spec.request import Changes, Specification, requested
-from eproxyctl.spec.resolved import resolved
 from eproxyctl.studies.shared import SharedStudy, Store
 from eproxyctl.studies.storage import storage_stamp
 from eproxyctl.studies.study import DiscreteStudy, Finished, Terms
-from eproxyctl.workers.pool import default_count, make_workers
 
 RESULT, TRIALS = "result.json", "trials.csv"
 
@@ -108,20 +106,18 @@ def tune(
     plan = make_plan(requested(spec, changes or None))
     if plan.spec.dps.prune and finalists > KEPT:
         raise UsageError(f"with dps.prune only the best {KEPT} are known: --finalists {finalists} is too many")
-    folder = Path(run) if run else Path("runs") / plan.loaded.name / "dps"
-    parts = split_table(plan)
-    names = _identity(plan)
-    texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    count = default_count(plan.spec.device) if workers is None else workers
+    return _tune(plan, Conduct(run, workers, dask, accept_versions, progress), storage, finalists)
+
+
+def _tune(plan: Plan, conduct: Conduct, storage: str | None, finalists: int) -> Tuning:
+    folder, parts, names = conduct.folder(plan.loaded, "dps"), split_table(plan), _identity(plan)
     total = _rows(plan, parts, finalists)
     with (
-        RunDirectory(
-            folder, "dps", names, texts, plan.origins, storage_stamp(storage), accept_versions=accept_versions
-        ),
-        make_workers(min(count, len(parts.training)), dask, plan.spec.device) as running,
+        conduct.directory("dps", plan.loaded, names, plan.origins, storage_stamp(storage)),
+        conduct.pool(len(parts.training), plan.spec.device) as running,
         Ledger(folder, Row.from_json) as ledger,
     ):
-        counter = Counter(f"dps {plan.loaded.name}", total, progress)
+        counter = conduct.counter(f"dps {plan.loaded.name}", total)
         counter.advance(min(total, len(ledger)))
         evaluation = Evaluation(widened(plan, dimensions(plan)), ledger, running, counter.advance)
         if isinstance(plan.proxy, Learner):
@@ -132,10 +128,6 @@ def tune(
         files.write(folder / PROXY, proxy_yaml(plan, found, parts, trials))
         records = [plain(record) for record in entrant_records(plan, found)]
         files.write(folder / RESULT, json.dumps(records, indent=2) + "\n")
-    title = (
-        f"{plan.loaded.name}: {plan.spec.dps.objective} on {len(parts.training)} training and "
-        f"{len(parts.held_out)} held-out architectures ({parts.equal} equal to a training one left out)"
-    )
     return Tuning(
         name=plan.loaded.name,
         folder=folder,
@@ -143,13 +135,15 @@ def tune(
         training=parts.training,
         held_out=parts.held_out,
         failed=ledger.failed,
-        title=title,
-        notes=(
-            *plan.notes,
-            *ledger.notes,
-            *_notes(plan, storage, trials),
-            *(f"{plan.loaded.name}: {r}" for r in remarks(found)),
-        ),
+        title=_title(plan, parts),
+        notes=(*plan.notes, *ledger.notes, *_notes(plan, storage, trials, found)),
+    )
+
+
+def _title(plan: Plan, parts: Split) -> str:
+    return (
+        f"{plan.loaded.name}: {plan.spec.dps.objective} on {len(parts.training)} training and "
+        f"{len(parts.held_out)} held-out architectures ({parts.equal} equal to a training one left out)"
     )
 
 
@@ -158,13 +152,14 @@ def _identity(plan: Plan) -> dict[str, Any]:
     return identity(plan, {"dps": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
 
 
-def _notes(plan: Plan, storage: str | None, trials: int) -> Iterator[str]:
-    """What became of the storage and of the trials that were asked for."""
+def _notes(plan: Plan, storage: str | None, trials: int, found: Sequence[Entrant]) -> Iterator[str]:
+    """What became of the storage and of the trials that were asked for, and what to make of the result."""
     if isinstance(plan.proxy, Learner):
         if storage:
             yield "--storage is for proxies whose settings are searched: this one learns here alone"
     elif trials < plan.spec.dps.trials:
         yield f"exhausted: 100 draws in a row repeated a point; {trials} of {plan.spec.dps.trials} trials"
+    yield from (f"{plan.loaded.name}: {remark}" for remark in remarks(found))
 
 
 def _rows(plan: Plan, parts: Split, finalists: int) -> int:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-from eproxyctl import plugins
 from eproxyctl.errors import RunError, UsageError
 from eproxyctl.exporting.network import Format, Subject, write_network
 from eproxyctl.exporting.weights import read_weights
+from eproxyctl.plugins import Sources, load_plugins
 from eproxyctl.registry import Registry
 from eproxyctl.runs.directory import read_stamp
 from eproxyctl.spec.request import Changes, Request, Specification, requested
@@ -53,20 +53,25 @@ def export(
         raise UsageError("--spec names a space, and no architecture", hint="add --architecture KEY")
     if weights and top > 1:
         raise UsageError("--weights fit one architecture, and --top asks for several")
-    keys: Sequence[str] = ()
-    if run is not None:
-        registry = plugins.load_plugins(plugins.Sources(tuple(str(folder) for folder in changes.get("plugins", ()))))
-        subject, keys = read_run(Path(run), registry)
-        folder = Path(run) / "export"
-    else:
-        request = requested(spec, None if isinstance(spec, Request) else changes)
-        space = request.registry.create("space", request.spec.space)
-        task = request.registry.create("task", request.spec.task)
-        subject = Subject(space, "", task.shape, task.outputs, request.spec.seed, task)
-        folder = Path("runs") / request.name / "export"
+    subject, keys, folder = _of_run(Path(run), changes) if run is not None else _of_spec(spec, changes)
     if not architecture and top > len(keys):
         raise UsageError(f"--top {top}, and {run} has {len(keys)}", hint=f"--top {len(keys)}")
     return _write(subject, keys, Path(output) if output else folder, architecture, top, format, weights)
+
+
+def _of_run(run: Path, changes: Changes) -> tuple[Subject, Sequence[str], Path]:
+    """The best architecture of a search, its top list, and where its networks are written."""
+    registry = load_plugins(Sources(tuple(str(folder) for folder in changes.get("plugins", ()))))
+    return *read_run(run, registry), run / "export"
+
+
+def _of_spec(spec: Specification, changes: Changes) -> tuple[Subject, Sequence[str], Path]:
+    """The space and task of a spec, whose architecture is still to be named."""
+    request = requested(spec, None if isinstance(spec, Request) else changes)
+    space = request.registry.create("space", request.spec.space)
+    task = request.registry.create("task", request.spec.task)
+    subject = Subject(space, "", task.shape, task.outputs, request.spec.seed, task)
+    return subject, (), Path("runs") / request.name / "export"
 
 
 def _write(

@@ -88,8 +88,7 @@ def losses(network: Network, drawn: SyntheticTargets, seed: Seed, options: Eprox
         options: of the proxy.
 
     Returns:
-        [iterations][branches] mean squared errors at each forward pass; shorter where one was not finite, since
-        nothing after it means anything.
+        [iterations][branches] mean squared errors at each forward pass; it ends before one that is not finite.
 
     Raises:
         ValueError: more branches than the network has feature maps; bfloat16 asked for on volumes.

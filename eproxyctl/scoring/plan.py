@@ -97,9 +97,6 @@ def make_plan(request: Request) -> Plan:
         tf32=spec.tf32,
         files=contents([spec.space, *spec.proxies, *(leaf.options for leaf in scoring)], exclude={"architectures"}),
     )
-    used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
-    used |= {registry.get("proxy", kind_of(one.options)).origin for one in (*proxies, *scoring)}
-    origins = tuple(sorted(used, key=lambda origin: origin.name))
     return Plan(
         loaded=request.loaded,
         registry=registry,
@@ -109,8 +106,15 @@ def make_plan(request: Request) -> Plan:
         table=table,
         baselines=baselines,
         context=context,
-        origins=origins,
+        origins=_origins(registry, spec, [*proxies, *scoring]),
     )
+
+
+def _origins(registry: Registry, spec: Spec, proxies: Sequence[Proxy]) -> tuple[Origin, ...]:
+    """Where what is used came from, by name."""
+    used = {registry.get("space", kind_of(spec.space)).origin, registry.get("task", kind_of(spec.task)).origin}
+    used |= {registry.get("proxy", kind_of(one.options)).origin for one in proxies}
+    return tuple(sorted(used, key=lambda origin: origin.name))
 
 
 def _baseline(name: str, options: TableOptions, space: Space) -> Table:

@@ -13,9 +13,9 @@ from eproxyctl.contracts import Learner
 from eproxyctl.errors import RunError
 from eproxyctl.ranking import shared_ranks
 from eproxyctl.runs import files
-from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.conduct import Conduct
 from eproxyctl.runs.ledger import POINT, Ledger, stream
-from eproxyctl.runs.progress import Counter, Listener
+from eproxyctl.runs.progress import Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
 from eproxyctl.scoring import results
@@ -29,9 +29,7 @@ from eproxyctl.scoring.settings import leaves, scored_with, within
 from eproxyctl.scoring.statistics import Correlation, correlations, tuned_on
 from eproxyctl.scoring.worker import ScoringJob
 from eproxyctl.spec.request import Changes, Specification, requested
-from eproxyctl.spec.resolved import resolved
 from eproxyctl.workers.executors import Workers
-from eproxyctl.workers.pool import default_count, make_workers
 
 CORRELATIONS = "correlations.json"
 
@@ -131,16 +129,16 @@ def score(
         EproxyError: whatever is wrong; a failed architecture is a row.
     """
     plan = make_plan(requested(spec, changes or None))
-    keys = architectures(plan)
-    folder = Path(run) if run else Path("runs") / plan.loaded.name / "score"
-    count = default_count(plan.spec.device) if workers is None else workers
-    where = make_workers(min(count, len(keys)), dask, plan.spec.device)
+    return _score(plan, Conduct(run, workers, dask, accept_versions, progress), on_row)
+
+
+def _score(plan: Plan, conduct: Conduct, on_row: Callable[[Record], None] | None) -> Scores:
+    keys, folder = architectures(plan), conduct.folder(plan.loaded, "score")
     found = Found(plan, keys, folder)
     waits = any(needs_others(proxy) for proxy in plan.proxies)
-    texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
     damage: list[str] = []
-    with RunDirectory(folder, "score", identity(plan), texts, plan.origins, accept_versions=accept_versions):
-        with closing(_scored(plan, found, folder, where, progress, damage)) as rows:
+    with conduct.directory("score", plan.loaded, identity(plan), plan.origins):
+        with closing(_scored(plan, found, folder, conduct, damage)) as rows:
             for i, each in rows:
                 if on_row and not waits:
                     on_row(scored_record(plan, found.of(i, each)))
@@ -153,20 +151,27 @@ def score(
     if on_row and waits:
         for _, record in records(None):
             on_row(record)
-    kinds = {name: proxy.kind for name, proxy in zip(column_names(plan), plan.proxies, strict=True)}
-    order = found.best_first()
     share = known_share(plan, keys)
-    notes = (*plan.notes, *damage, *([share] if share else []), *notes, *found.ties())
-    return Scores(plan.loaded.name, folder, keys, measured, order, found.failed, kinds, notes, _records=records)
+    return Scores(
+        name=plan.loaded.name,
+        folder=folder,
+        keys=keys,
+        correlations=measured,
+        best_first=found.best_first(),
+        failed=found.failed,
+        columns={name: proxy.kind for name, proxy in zip(column_names(plan), plan.proxies, strict=True)},
+        notes=(*plan.notes, *damage, *([share] if share else []), *notes, *found.ties()),
+        _records=records,
+    )
 
 
 def _scored(
-    plan: Plan, found: Found, folder: Path, workers: Workers, progress: Listener | None, notes: list[str]
+    plan: Plan, found: Found, folder: Path, conduct: Conduct, notes: list[str]
 ) -> Generator[tuple[int, tuple[Row, ...]], None, None]:
     """(place, rows) of each architecture as it is done, one row each of the settings of the plan."""
     pace = Pace()
-    with workers as running:
-        counter = Counter(f"scoring {plan.loaded.name}", len(found.keys), progress, pace.left)
+    with conduct.pool(len(found.keys), plan.spec.device) as running:
+        counter = conduct.counter(f"scoring {plan.loaded.name}", len(found.keys), pace.left)
         for i, each in enumerate(rows_of(plan, found.keys, folder, running, pace, notes)):
             counter.advance()
             found.add(i, each)

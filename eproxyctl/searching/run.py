@@ -13,11 +13,11 @@ from eproxyctl.contracts import Trainable
 from eproxyctl.errors import RunError
 from eproxyctl.ranking import shared_ranks
 from eproxyctl.runs import files
-from eproxyctl.runs.directory import RunDirectory
+from eproxyctl.runs.conduct import Conduct
 from eproxyctl.runs.identity import study_name
 from eproxyctl.runs.ledger import Ledger, timings
 from eproxyctl.runs.lines import csv_lines
-from eproxyctl.runs.progress import Counter, Listener
+from eproxyctl.runs.progress import Listener
 from eproxyctl.runs.rows import Row
 from eproxyctl.runs.tabular import Record, Tabular, plain
 from eproxyctl.scoring.plan import Plan, identity, make_plan
@@ -25,10 +25,8 @@ from eproxyctl.searching.evaluation import SearchedRows, scored_alone
 from eproxyctl.searching.exploring import Explored, best_at_every_cost, cost_of, explore, ranked_rows
 from eproxyctl.searching.latency import Latencies
 from eproxyctl.spec.request import Changes, Specification, requested
-from eproxyctl.spec.resolved import resolved
 from eproxyctl.studies.shared import Store
 from eproxyctl.studies.storage import storage_stamp
-from eproxyctl.workers.pool import default_count, make_workers
 
 TOP = "top.csv"
 RESULT = "result.json"
@@ -100,25 +98,24 @@ def search(
     """
     plan = make_plan(requested(spec, changes or None))
     scored_alone(plan)  # before a run directory is made for a proxy that cannot be used
-    options, context = plan.spec.search, plan.context
-    folder = Path(run) if run else Path("runs") / plan.loaded.name / "search"
+    return _search(plan, Conduct(run, workers, dask, accept_versions, progress), storage)
+
+
+def _search(plan: Plan, conduct: Conduct, storage: str | None) -> SearchResult:
+    options, context, folder = plan.spec.search, plan.context, conduct.folder(plan.loaded, "search")
     own = options.model_dump(exclude={"evaluations", "minutes"})
     names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
-    name = study_name("search", names)
-    texts = {"spec.yaml": plan.loaded.text, "resolved.yaml": resolved(plan.loaded)}
-    count = default_count(plan.spec.device) if workers is None else workers
     with (
-        RunDirectory(
-            folder, "search", names, texts, plan.origins, storage_stamp(storage), accept_versions=accept_versions
-        ),
-        make_workers(min(count, options.batch), dask, plan.spec.device) as running,
+        conduct.directory("search", plan.loaded, names, plan.origins, storage_stamp(storage)),
+        conduct.pool(options.batch, plan.spec.device) as running,
         Ledger(folder, Row.from_json, name=plan.space.canonical) as ledger,
     ):
-        counter = Counter(f"search {plan.loaded.name}", options.evaluations, progress)
+        counter = conduct.counter(f"search {plan.loaded.name}", options.evaluations)
         counter.advance(min(options.evaluations, ledger.architectures))
         latencies = Latencies(plan.space, context.shape, context.outputs, context.device, folder)
         rows = SearchedRows(plan, ledger, running, counter.advance)
-        explored = explore(plan, rows, latencies, Store(folder, storage, rows), name)
+        store = Store(folder, storage, rows)
+        explored = explore(plan, rows, latencies, store, study_name("search", names))
         rows.settle(explored.rows)
         ranked = ranked_rows(explored.rows, rows.value)
         if against := options.against:

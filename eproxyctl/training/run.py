@@ -14,18 +14,17 @@ from typing import Any, Unpack
 from eproxyctl.contracts import TableOptions
 from eproxyctl.errors import EproxyError, RunError, UsageError
 from eproxyctl.runs import files
-from eproxyctl.runs.directory import RunDirectory, read_stamp
+from eproxyctl.runs.conduct import Conduct
+from eproxyctl.runs.directory import read_stamp
 from eproxyctl.runs.ledger import ALONE, ROWS, Keyed, Ledger, stream, timings
 from eproxyctl.runs.lines import csv_lines
-from eproxyctl.runs.progress import Counter, Listener
+from eproxyctl.runs.progress import Listener
 from eproxyctl.runs.tabular import Record, Tabular
 from eproxyctl.spec.request import Changes, Specification, requested
-from eproxyctl.spec.resolved import resolved
 from eproxyctl.tasks.table import load_table
 from eproxyctl.training.bench import Bench, bench_identity, make_ready, to_train
 from eproxyctl.training.trainee import TrainedRow, TrainingJob
 from eproxyctl.workers.executors import Outcome, Workers
-from eproxyctl.workers.pool import default_count, make_workers
 
 TABLE = "table.csv"
 GOAL = "goal"
@@ -115,39 +114,30 @@ def benchmark(
     if save:
         _check_save(dask)
     bench = make_ready(requested(spec, changes or None))
-    folder = Path(run) if run else Path("runs") / bench.loaded.name / "benchmark"
-    keys = to_train(bench, architectures)
-    texts = {"spec.yaml": bench.loaded.text, "resolved.yaml": resolved(bench.loaded)}
-    count = default_count(bench.spec.device) if workers is None else workers
+    return _benchmark(bench, Conduct(run, workers, dask, accept_versions, progress), architectures, save=save)
+
+
+def _benchmark(bench: Bench, conduct: Conduct, named: Sequence[str], *, save: bool) -> Benchmark:
+    folder, keys = conduct.folder(bench.loaded, "benchmark"), to_train(bench, named)
+    name, metric, goal = bench.loaded.name, bench.task.metric, bench.task.metric_goal
     rows: list[TrainedRow] = []
     damage: list[str] = []
     with (
-        RunDirectory(
-            folder,
-            "benchmark",
-            bench_identity(bench),
-            texts,
-            bench.origins,
-            {GOAL: bench.task.metric_goal},
-            accept_versions=accept_versions,
-        ),
-        make_workers(min(count, len(keys)), dask, bench.spec.device) as running,
+        conduct.directory("benchmark", bench.loaded, bench_identity(bench), bench.origins, {GOAL: goal}),
+        conduct.pool(len(keys), bench.spec.device) as running,
     ):
-        counter = Counter(f"training {bench.loaded.name}", len(keys), progress)
+        counter = conduct.counter(f"training {name}", len(keys))
         for row in trained(bench, keys, folder, running, damage, save=save):
             counter.advance()
             rows.append(row)
-        records = table_records(bench.task.metric, folder)
+        records = table_records(metric, folder)
         files.write(folder / TABLE, csv_lines(records))
     wanted = set(keys)
     shown = [record for record in records if record["key"] in wanted]
-    notes = [*bench.notes, *damage, *_notes(rows)]
     own = _is(bench.spec.task.table, folder / TABLE)
-    name, metric, goal = bench.loaded.name, bench.task.metric, bench.task.metric_goal
     found = Benchmark(name, folder, metric, goal, shown, _failed(rows), own)
-    if architectures:
-        notes += _beside_others(bench, found)
-    return replace(found, notes=tuple(notes))
+    beside = _beside_others(bench, found) if named else ()
+    return replace(found, notes=(*bench.notes, *damage, *_notes(rows), *beside))
 
 
 def trained(
