@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eproxyctl.cli import common, output
 from eproxyctl.cli.failures import say, show
-from eproxyctl.errors import SpecError
+from eproxyctl.errors import EproxyError, SpecError
 from eproxyctl.spec.models import json_schema
 from eproxyctl.spec.resolved import resolved
+
+if TYPE_CHECKING:
+    from eproxyctl.spec.request import Request
 
 
 def validate(
     specs: common.Specs = None,
     show_resolved: Annotated[
         bool, typer.Option("--resolved", help="Print every value and where it came from.")
+    ] = False,
+    no_data: Annotated[
+        bool, typer.Option("--no-data", help="Check the spec alone, not the files, tables and keys that it names.")
     ] = False,
     sets: common.Sets = None,
     seed: common.SeedFlag = None,
@@ -26,26 +33,39 @@ def validate(
     plugin_folders: common.PluginFolders = None,
     no_plugins: common.NoPlugins = False,
 ) -> None:
-    """Check specs: every problem at once, with its line. Nothing is built or run.
+    """Check specs: every problem at once, with its line; then that the files they name are there, that their metric
+    tables can be read, and that the architectures are of the space. Nothing is built or trained.
 
     Example: eproxyctl validate --resolved
     """
     flags = common.flags(sets, seed, device, data, plugin_folders, no_plugins)
-    bad = 0
+    codes = set()
     for path in common.spec_paths(specs):
         try:
-            loaded = flags.load(path).loaded
+            request = flags.load(path)
         except SpecError as error:
             show(error)
-            bad += 1
+            codes.add(error.exit_code)
             continue
-        common.say_notes(loaded.notes)
+        common.say_notes(request.loaded.notes)
+        wrong = [] if no_data else _check_data(request)
+        codes.update(error.exit_code for error in wrong)
         if show_resolved:
-            output.emit(resolved(loaded))
-        else:
+            output.emit(resolved(request.loaded))
+        elif not wrong:
             say(f"{path}: valid", style="green")
-    if bad:
-        raise typer.Exit(SpecError.exit_code)
+    if codes:
+        raise typer.Exit(min(codes))
+
+
+def _check_data(request: Request) -> Sequence[EproxyError]:
+    from eproxyctl.scoring.checking import check_data
+
+    found = check_data(request)
+    for error in found.errors:
+        show(error)
+    common.say_notes(found.notes)
+    return found.errors
 
 
 def schema(plugin_folders: common.PluginFolders = None, no_plugins: common.NoPlugins = False) -> None:

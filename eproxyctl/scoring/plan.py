@@ -10,7 +10,7 @@ from typing import Any
 from eproxyctl.contracts import Costs, Proxy, Space, TableOptions, Task
 from eproxyctl.errors import DataError, SpecError, UsageError
 from eproxyctl.networks.counting import size_of
-from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of
+from eproxyctl.registry import SECTIONS, Origin, Registry, kind_of, shortcomings
 from eproxyctl.runs.identity import contents, sections_identity
 from eproxyctl.scoring.settings import leaves
 from eproxyctl.scoring.worker import Ask, Context, Minibatch
@@ -49,7 +49,13 @@ class Plan:
             f"baseline '{name}'": table for name, table in self.baselines.items()
         }
         data = (f"task: {note}" for note in self.task.notes())
-        return [*self.loaded.notes, *data, *(f"{name}: {table.note}" for name, table in tables.items() if table.note)]
+        lacks = shortcomings(self.registry.get("space", kind_of(self.spec.space)))
+        return [
+            *self.loaded.notes,
+            *lacks,
+            *data,
+            *(f"{name}: {table.note}" for name, table in tables.items() if table.note),
+        ]
 
     @property
     def proxy(self) -> Proxy:
