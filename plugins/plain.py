@@ -55,8 +55,9 @@ class PlainSpace(Space, Drawable):
         return 24
 
     def diagram(self, key: str) -> Diagram:
-        depth, width = (int(part) for part in self.parse(key).split("x"))
-        layers = [Vertex(str(layer), "conv 3×3", "convolution") for layer in range(1, depth + 1)]
+        depth, width, skip = _read(self.parse(key))
+        label = "conv 3×3 + skip" if skip and depth > 1 else "conv 3×3"
+        layers = [Vertex(str(layer), label, "convolution") for layer in range(1, depth + 1)]
         row = (Vertex("in", "in", "input"), *layers, Vertex("out", "out", "output"))
         arrows = tuple(Arrow(before.name, after.name) for before, after in pairwise(row))
         return Diagram((Panel("network", row, arrows),), (Level(f"{depth} × conv", width),))

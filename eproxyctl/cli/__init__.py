@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -73,6 +74,9 @@ app.add_typer(runs.app, name="runs")
 
 def main() -> None:
     """The console script. What no command expected is a bug, and says so."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where the terminal has no such character its number is written
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception:  # noqa: BLE001 - the last resort

@@ -19,6 +19,8 @@ BUG = 70
 INTERRUPTED = 130
 TERMINATED = 143
 CLOSED_PIPE = 141
+SHOWN = 160
+"""Characters of a line that are shown around a fault."""
 
 
 class Terminated(BaseException):
@@ -47,8 +49,8 @@ class Group(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(CLOSED_PIPE) from None
         except OSError as error:
-            where = f" {error.filename}" if error.filename else ""
-            show(EproxyError(f"cannot use{where}: {error.strerror or error}", hint="check the disk and permissions"))
+            where = f"use {error.filename}" if error.filename else "write the output"
+            show(EproxyError(f"cannot {where}: {error.strerror or error}", hint="check the disk and permissions"))
             raise typer.Exit(6) from None
         except RecursionError:
             show(SpecError("the spec is nested too deeply"))
@@ -94,9 +96,11 @@ def show(error: EproxyError) -> None:
 def _problem(console: Console, problem: Problem) -> None:
     console.print(Text.assemble((problem.where, "bold"), f": {problem.message}"))
     if problem.line:
-        before = problem.line[: problem.column - 1]
+        start = max(0, problem.column - 1 - SHOWN // 2) if len(problem.line) > SHOWN else 0
+        line = problem.line[start : start + SHOWN]
+        before = line[: problem.column - start - 1]
         pad = "".join("\t" if c == "\t" else " " for c in before)
-        console.print(Text(f"    {problem.line}"))
+        console.print(Text(f"    {line}"))
         console.print(Text(f"    {pad}^", style="red"))
     if problem.hint:
         console.print(Text.assemble(("    hint: ", "cyan"), problem.hint))

@@ -90,12 +90,14 @@ class Run:
 
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of a CSV file, those of the wrong length left out."""
-        csv.field_size_limit(1 << 26)
+        before = csv.field_size_limit(1 << 26)
         try:
             rows = csv.DictReader(io.StringIO(self.text(name), newline=""))
             return [row for row in rows if None not in row and None not in row.values()]
         except csv.Error:
             return []
+        finally:
+            csv.field_size_limit(before)
 
     @cached_property
     def _lines(self) -> tuple[tuple[PaidRow, ...], int]:

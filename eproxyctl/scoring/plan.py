@@ -20,6 +20,8 @@ from eproxyctl.spec.request import Request
 from eproxyctl.tasks.table import Table, load_table
 from eproxyctl.workers.devices import check_device
 
+MOST_PARAMS = 10**11
+"""Networks above this do not fit a machine's memory; a slip in a spec does make such."""
 TAKEN = ("key", "params", "macs", "metric", "status", "cause", "trace", "rank", "score")
 """Columns of every run, which a proxy's must not hide."""
 
@@ -99,7 +101,7 @@ def make_plan(request: Request) -> Plan:
         shape=task.shape,
         outputs=task.outputs,
         minibatches=minibatches(task, spec.seed, scoring),
-        largest=size_of(space, space.largest(), task.shape, task.outputs),
+        largest=_largest(space, task),
         tf32=spec.tf32,
         files=contents([spec.space, *spec.proxies, *(leaf.options for leaf in scoring)], exclude={"architectures"}),
     )
@@ -114,6 +116,17 @@ def make_plan(request: Request) -> Plan:
         context=context,
         origins=_origins(registry, spec, [*proxies, *scoring]),
     )
+
+
+def _largest(space: Space, task: Task) -> tuple[int, int]:
+    """(params, macs) of the costliest architecture. Raises DataError where no machine could build it."""
+    params, macs = size_of(space, space.largest(), task.shape, task.outputs)
+    if params > MOST_PARAMS:
+        raise DataError(
+            f"the largest architecture of the space has {params:.1e} parameters: no machine builds that",
+            hint="lower its channels or its cells",
+        )
+    return params, macs
 
 
 def _origins(registry: Registry, spec: Spec, proxies: Sequence[Proxy]) -> tuple[Origin, ...]:

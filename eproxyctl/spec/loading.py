@@ -17,7 +17,7 @@ from eproxyctl.errors import Problem, SpecError, UsageError
 from eproxyctl.registry import SECTIONS, Registry, Section
 from eproxyctl.spec.explain import problem_of
 from eproxyctl.spec.models import Spec, spec_model
-from eproxyctl.spec.nodes import Node, Place, of_value, parse, read_file
+from eproxyctl.spec.nodes import Node, Place, of_value, parse, read_file, read_spec
 
 QUICKSTART = "quickstart.yaml"
 GIVEN = "the given spec"
@@ -81,7 +81,8 @@ def load_spec(
         SpecError: with every problem.
         PluginError: the spec needs a plugin that is broken, or a name that two claim.
     """
-    root = read_file(spec) if isinstance(spec, Path) else of_value(spec, GIVEN)
+    text = read_spec(spec) if isinstance(spec, Path) else ""
+    root = parse(text, str(spec)) if isinstance(spec, Path) else of_value(spec, GIVEN)
     if not isinstance(root.value, dict):
         raise SpecError(f"{spec} is not a spec", problems=[root.origin.problem("a spec is a mapping of sections")])
     for section in SECTIONS:
@@ -92,7 +93,7 @@ def load_spec(
     _check_kinds(root, registry)
     found = _validate(root, registry, data)
     if isinstance(spec, Path):
-        return Loaded(found, spec.stem, spec.read_text("utf-8-sig"), root, tuple(notes))
+        return Loaded(found, spec.stem, text, root, tuple(notes))
     text = json.dumps(root.plain(), indent=2, sort_keys=True) + "\n"  # JSON is YAML
     name = f"spec-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return Loaded(found, name, text, root, tuple(notes))

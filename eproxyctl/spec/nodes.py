@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -11,13 +14,23 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent, ScalarEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    NodeEvent,
+    ScalarEvent,
+)
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from eproxyctl.errors import Problem, SpecError
 
 PLAIN_TAGS = {"tag:yaml.org,2002:" + name for name in ("null", "bool", "int", "float")}
 MAX_BYTES = 1 << 20
+WAIT = 10.0
+"""Seconds that a pipe is waited for."""
+DEEPEST_NESTING = 64
 
 
 @dataclass(frozen=True)
@@ -95,14 +108,25 @@ def read_file(path: Path) -> Node:
     Raises:
         SpecError: missing, empty, binary or too large; bad YAML; aliases, tags, duplicate keys, several documents.
     """
+    return parse(read_spec(path), str(path))
+
+
+def read_spec(path: Path) -> str:
+    """The text of a file, or of a pipe such as a shell's <(…), which can be read once only.
+
+    Raises:
+        SpecError: missing, no file, binary or too large; a pipe that nobody writes to.
+    """
     try:
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except FileNotFoundError:
         raise SpecError(f"no file {path}", hint="eproxyctl validate shows what a spec needs") from None
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:  # a NUL in its name
+        raise SpecError(f"no file can be called {str(path)!r}") from None
     if len(raw) > MAX_BYTES:
-        raise SpecError(f"{path} is {len(raw):,} bytes; a spec has at most {MAX_BYTES:,}", hint="is it a spec?")
+        raise SpecError(f"{path} is larger than a spec may be, {MAX_BYTES:,} bytes", hint="is it a spec?")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -110,7 +134,25 @@ def read_file(path: Path) -> Node:
     control = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
     if control:
         raise SpecError(f"{path} is no text: it holds the character {control[0]!r}", hint="is it a spec?")
-    return parse(text, str(path))
+    return text
+
+
+def _bytes(path: Path) -> bytes:
+    """At most one byte more than a spec may have. Raises SpecError where nothing comes for WAIT seconds."""
+    found = b""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        piped = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        while len(found) <= MAX_BYTES:
+            if piped and not select.select([descriptor], [], [], WAIT)[0]:
+                raise SpecError(f"{path} is a pipe that nothing comes out of", hint="name a file")
+            piece = os.read(descriptor, MAX_BYTES + 1 - len(found))
+            if not piece:
+                break
+            found += piece
+    finally:
+        os.close(descriptor)
+    return found
 
 
 def parse(text: str, source: str, *, positions: bool = True) -> Node:
@@ -151,9 +193,13 @@ class _Reader:
 
     def refuse(self) -> None:
         """Aliases, tags and further documents: YAML here is data, and these load silently otherwise."""
-        documents = 0
+        documents = depth = 0
         try:
             for event in _yaml().parse(self.text):
+                depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+                if depth > DEEPEST_NESTING:  # before anything takes time that grows with the square of it
+                    self._refuse(event, f"nested deeper than {DEEPEST_NESTING}", "is it a spec?")
+                    break
                 documents += isinstance(event, DocumentStartEvent)
                 if documents > 1:
                     self._refuse(event, "a second document", "keep one document a file")
@@ -190,7 +236,11 @@ class _Reader:
         tag = str(root.tag) if not hasattr(root, "ctag") else str(root.ctag)
         if tag not in PLAIN_TAGS:
             return Node(str(root.value), origin, {}, str(root.value))
-        return Node(self.scalars.construct_object(root), origin, {}, str(root.value))
+        try:
+            return Node(self.scalars.construct_object(root), origin, {}, str(root.value))
+        except ValueError:  # Python reads no number of more than 4,300 digits
+            self.problems.append(origin.problem("this is no number that can be read"))
+            return Node(str(root.value), origin, {}, str(root.value))
 
     def _mapping(self, root: MappingNode, origin: Place) -> Node:
         values: dict[str, Node] = {}

@@ -222,7 +222,7 @@ def test_the_command_draws_kinds_specs_sections_runs_and_plugins(cli: Cli, tiny:
     Path("run").mkdir()
     Path("run/resolved.yaml").write_text(tiny.read_text())
     assert "8 ch" in cli("draw", "run", key).stdout
-    assert "32 ch" in cli("draw", "plain", "4x32", "--plugins", ROOT / "plugins").stdout
+    assert "32 ch" in cli("draw", "plain", "4x32s0", "--plugins", ROOT / "plugins").stdout
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_what_was_learned_is_told_with_its_directions(tmp_path: Path) -> None:
     folder = dps_run(tmp_path / "dps")
     (folder / "proxy.yaml").write_text("kind: few-shot\nchoice: " + choice.model_dump_json())
     page = Page(folder)
-    assert f"Chosen: {choice.name}, for {choice.reason}" in page.text
+    assert f"Learned: {choice.name}; {choice.reason}" in page.text
     names = page.sheets["dps-influences"]["columns"]["feature"]
     direction = dict(zip(names, numbers(page, "dps-influences", "direction"), strict=True))
     weight = dict(zip(names, numbers(page, "dps-influences", "weight"), strict=True))

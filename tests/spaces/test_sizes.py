@@ -26,6 +26,7 @@ from eproxyctl.spaces.transnasbench101 import TransNasBench101Space
 REGISTRY = plugins.load_plugins(plugins.Sources(installed=False))
 IMAGENET = {"stem": "imagenet"}
 VARIANTS: list[dict[str, Any]] = [
+    {"kind": "declared"},
     {"kind": "nasbench201"},
     {"kind": "nasbench201", "affine": False, "channels": 7, "cells": 2},
     {"kind": "nasbench101"},
@@ -138,12 +139,12 @@ def test_an_invalid_key_is_refused_as_it_is_by_build() -> None:
 
 def test_no_torch_is_imported() -> None:
     program = (
-        "import sys; from eproxyctl import plugins; from eproxyctl.networks.counting import Sizes\n"
-        "registry = plugins.load(plugins.Sources(installed=False))\n"
+        "import sys; from eproxyctl import plugins; from eproxyctl.networks.counting import SizeCache\n"
+        "registry = plugins.load_plugins(plugins.Sources(installed=False))\n"
         "for (section, _), entry in registry.entries.items():\n"
         "    if section == 'space':\n"
         "        space = entry.cls(entry.options())\n"
-        "        Sizes(space, (3, 32, 32) if 2 in space.ranks else (9, 4), 10)(space.largest())\n"
+        "        SizeCache(space, (3, 32, 32) if 2 in space.ranks else (9, 4), 10)(space.largest())\n"
         "print('torch' in sys.modules)"
     )
     assert (

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Fidelity, Sized, Space
+from eproxyctl.contracts import FULL, Block, BlockSize, Choice, Diagram, Drawable, Fidelity, Sized, Space
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.spaces.declared.architecture import DeclaredArchitectures, StageOf, field_value
 from eproxyctl.spaces.declared.assembly import assemble, reads_token
@@ -17,6 +17,7 @@ from eproxyctl.spaces.declared.codec import Codec, WrittenChoices
 from eproxyctl.spaces.declared.largest import admitted, costliest
 from eproxyctl.spaces.declared.limits import LimitCheck
 from eproxyctl.spaces.declared.options import DeclaredOptions
+from eproxyctl.spaces.declared.picture import picture
 from eproxyctl.spaces.declared.records import Records
 from eproxyctl.spaces.declared.sections import SpaceSection
 from eproxyctl.spaces.declared.sizes import Sizes
@@ -34,7 +35,7 @@ NOMINAL = {1: (16, 1024), 2: (3, 224, 224), 3: (1, 64, 64, 64)}
 """Inputs for which architectures of a space are compared by size."""
 
 
-class DeclaredSpace(Space, Sized):
+class DeclaredSpace(Space, Sized, Drawable):
     """A space declared in YAML: a stem, stages and a head of blocks, any value of which may be a choice.
 
     A value is a constant, `{choose: [3, 5]}`, `{from: 16, to: 64, step: 8}`, or `{use: NAME}` of a choice under
@@ -181,6 +182,10 @@ class DeclaredSpace(Space, Sized):
         written = self._codec.read(key)
         built = self._architectures.walk(self._stages(written), shape, fidelity, check=True)
         return assemble(built, shape, outputs, self._architectures.head(written), fidelity)
+
+    def diagram(self, key: str) -> Diagram:
+        built = self._architectures.walk(self._stages(self._codec.read(key)), self._nominal)
+        return picture(built, self._nominal)
 
     def _may_lack_token(self) -> bool:
         """Whether it takes an architecture to know that the class token is there where the head reads it."""
