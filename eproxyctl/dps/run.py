@@ -29,7 +29,7 @@ from eproxyctl.scoring.labelling import Split, split_table
 from eproxyctl.scoring.plan import Plan, identity, make_plan
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.studies.shared import SharedStudy, Store
-from eproxyctl.studies.storage import storage_stamp
+from eproxyctl.studies.storage import silent, storage_stamp
 from eproxyctl.studies.study import DiscreteStudy, Finished, Terms
 
 RESULT, TRIALS = "result.json", "trials.csv"
@@ -113,6 +113,7 @@ def _tune(plan: Plan, conduct: Conduct, storage: str | None, finalists: int) -> 
     folder, parts, names = conduct.folder(plan.loaded, "dps"), split_table(plan), _identity(plan)
     total = _rows(plan, parts, finalists)
     with (
+        silent(),
         conduct.directory("dps", plan.loaded, names, plan.origins, storage_stamp(storage)),
         conduct.pool(len(parts.training), plan.spec.device) as running,
         Ledger(folder, Row.from_json) as ledger,

@@ -26,7 +26,7 @@ from eproxyctl.searching.exploring import Explored, best_at_every_cost, cost_of,
 from eproxyctl.searching.latency import Latencies
 from eproxyctl.spec.request import Changes, Specification, requested
 from eproxyctl.studies.shared import Store
-from eproxyctl.studies.storage import storage_stamp
+from eproxyctl.studies.storage import silent, storage_stamp
 
 TOP = "top.csv"
 RESULT = "result.json"
@@ -106,6 +106,7 @@ def _search(plan: Plan, conduct: Conduct, storage: str | None) -> SearchResult:
     own = options.model_dump(exclude={"evaluations", "minutes"})
     names = identity(plan, {"search": hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]})
     with (
+        silent(),
         conduct.directory("search", plan.loaded, names, plan.origins, storage_stamp(storage)),
         conduct.pool(options.batch, plan.spec.device) as running,
         Ledger(folder, Row.from_json, name=plan.space.canonical) as ledger,

@@ -174,6 +174,17 @@ def _hidden(text: str, url: str) -> str:
 
 
 @contextmanager
+def silent() -> Iterator[None]:
+    """Optuna logs errors only; afterwards as much as the caller had it log."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Optuna calls heartbeats experimental, and warns of them outside its own loop."""
     with warnings.catch_warnings():

@@ -88,7 +88,6 @@ class DiscreteStudy:
     def __init__(
         self, storage: BaseStorage, terms: Terms, created: Callable[[FrozenTrial], None] = lambda trial: None
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._choices = dict(terms.parameters)
         self._distributions: dict[str, BaseDistribution] = {
             n: CategoricalDistribution(options) for n, options in terms.parameters.items()

@@ -43,3 +43,15 @@ def test_refusals(table: Path, tiny: Path) -> None:
         eproxyctl.tune(table, workers=0, set={"proxy": "naswot"})
     with pytest.raises(DataError, match="no metric table"):
         eproxyctl.tune(table, workers=0, set={"task.table": None})
+
+
+def test_the_callers_logging_is_left_alone(table: Path) -> None:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        eproxyctl.search(table, workers=0, set={"proxy": "params", "search.evaluations": 8})
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        optuna.logging.set_verbosity(before)
