@@ -2,7 +2,7 @@
 
     python benchmarks/digits201.py                       # an hour or so of one core; the same command continues
     python benchmarks/digits201.py --repeats 4 --workers 2
-    python benchmarks/digits201.py --output /tmp/digits201.csv
+    python benchmarks/digits201.py --output table.csv
 
 Each seed is a run of `eproxyctl benchmark specs/digits201.yaml --set train.repeat=N` with a run directory of its own.
 Beside the table it prints the facts that the header of the spec states: how well seeds agree, how reliable their mean
