@@ -90,7 +90,8 @@ class PlainSpace(Space, Drawable):
                 return [maps]
 
             def forward(self, batch: Tensor) -> Tensor:
-                return self.classifier(self.features(batch)[0].flatten(2).mean(2))
+                logits: Tensor = self.classifier(self.features(batch)[0].flatten(2).mean(2))
+                return logits
 
         return Network()
 

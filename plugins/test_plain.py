@@ -10,4 +10,5 @@ from eproxyctl.testing import SpaceConformance
 class TestPlain(SpaceConformance):
     def space(self) -> Space:
         registry = load_plugins(Sources((str(Path(__file__).parent),), installed=False))
-        return registry.create("space", registry.parse("space", {"kind": "plain"}))
+        space: Space = registry.create("space", registry.parse("space", {"kind": "plain"}))
+        return space

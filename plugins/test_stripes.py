@@ -10,4 +10,5 @@ from eproxyctl.testing import TaskConformance
 class TestStripes(TaskConformance):
     def task(self) -> Task:
         registry = load_plugins(Sources((str(Path(__file__).parent),), installed=False))
-        return registry.create("task", registry.parse("task", {"kind": "stripes"}))
+        task: Task = registry.create("task", registry.parse("task", {"kind": "stripes"}))
+        return task

@@ -15,6 +15,6 @@ def test_average_pooling_equals_torchs_up_to_its_second_derivative(kernel: int, 
     torchs = nn.AvgPool2d(kernel, 1, kernel // 2, count_include_pad=False)
     assert torch.allclose(ours(x), torchs(x))
     gradients = [torch.autograd.grad(pool(x).pow(3).sum(), x, create_graph=True)[0] for pool in (ours, torchs)]
-    assert torch.allclose(*gradients)
+    assert torch.allclose(gradients[0], gradients[1])
     seconds = [torch.autograd.grad(gradient.pow(2).sum(), x)[0] for gradient in gradients]
-    assert torch.allclose(*seconds)
+    assert torch.allclose(seconds[0], seconds[1])

@@ -59,7 +59,7 @@ class Chain(nn.Module):
     def __init__(self, *widths: int, relu: bool = False) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in itertools.pairwise(widths))
-        self.channels = (widths[-1],)
+        self.channels: tuple[int, ...] = (widths[-1],)
         self.relu = relu
 
     def features(self, inputs: Tensor) -> list[Tensor]:

@@ -199,7 +199,8 @@ def test_failed_and_diverged_rows_are_listed_by_cause(tmp_path: Path) -> None:
 
 
 def numbers(page: Page, sheet: str, column: str) -> list[float]:
-    return np.frombuffer(_bytes(page.sheets[sheet]["columns"][column])).tolist()
+    values: list[float] = np.frombuffer(_bytes(page.sheets[sheet]["columns"][column])).tolist()
+    return values
 
 
 def test_a_dps_run_shows_history_front_settings_and_entrants(tmp_path: Path) -> None:

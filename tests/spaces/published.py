@@ -56,7 +56,8 @@ def records(name: str) -> list[dict[str, Any]]:
     if not path.is_file():
         pytest.skip(f"no {path}")
     loaded = json.loads(path.read_text())
-    return loaded["top"] + loaded["mid"] if isinstance(loaded, dict) else loaded
+    found: list[dict[str, Any]] = loaded["top"] + loaded["mid"] if isinstance(loaded, dict) else loaded
+    return found
 
 
 def params(network: nn.Module) -> int:

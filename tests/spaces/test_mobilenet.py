@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from eproxyctl.contracts import Fidelity
 from eproxyctl.errors import InvalidArchitecture
+from eproxyctl.networks.counting.mobilenet import MobileStage
 from eproxyctl.networks.initialise import generator, initialise
-from eproxyctl.networks.mobilenet import MobileNet, MobileStage
+from eproxyctl.networks.mobilenet import MobileNet
 from eproxyctl.networks.size import as_module, count, materialise
 from eproxyctl.spaces.mobilenet import MobileNetSpace, scaled
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from eproxyctl.errors import InvalidArchitecture
 from eproxyctl.networks.initialise import generator, initialise
 from eproxyctl.networks.size import as_module, count, materialise
-from eproxyctl.spaces.nasbench201 import EDGES, OPERATIONS, NasBench201Space
+from eproxyctl.spaces.nasbench201 import OPERATIONS, NasBench201Space
+from eproxyctl.spaces.node_cells import EDGES
 
 SPACE = NasBench201Space(NasBench201Space.Options())
 SMALL = NasBench201Space(NasBench201Space.Options.model_validate({"channels": 2, "cells": 1}))

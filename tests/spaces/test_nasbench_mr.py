@@ -165,7 +165,7 @@ def test_other_shapes(shape: tuple[int, ...]) -> None:
 def test_depth_is_taken_from_modules_then_from_blocks() -> None:
     key = "8_8-4_1_1_8-2_2_4_2_8_8-1_3_4_2_1_8_8_8-1_4_1_1_1_1_8_8_8_8-8"
     network = as_module(SPACE.build(key, SHAPE, 10, Fidelity.model_validate({"depth": 0.5})))
-    blocks = [[len(branch) for branch in row.branches] for row in network.rows]  # type: ignore[arg-type, union-attr]
+    blocks = [[len(branch) for branch in row.branches] for row in network.rows]  # type: ignore[union-attr]
     assert blocks == [[1], [1], [4, 2], [2, 1, 1], [1, 1, 1, 1]]
 
 

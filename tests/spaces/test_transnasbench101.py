@@ -226,7 +226,7 @@ def test_fidelity_shrinks_channels_and_blocks() -> None:
     for built in (MICRO, MACRO):
         network = built.build(built.largest(), SHAPE, 10, fidelity)
         assert network.channels[0] == 128
-        assert all(len(module) == 1 for module in as_module(network).modules_in_row)  # type: ignore[arg-type, union-attr]
+        assert all(len(module) == 1 for module in as_module(network).modules_in_row)  # type: ignore[union-attr]
     assert outputs(space(channels=1), MICRO.example)[0].isfinite().all()
 
 

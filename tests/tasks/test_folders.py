@@ -72,6 +72,7 @@ def test_a_minibatch_is_of_the_training_part(tmp_path: Path) -> None:
     source = images(tree(tmp_path, {f.format("val"): n for f, n in SPLIT.items()})).options.source
     drawn, labels = source.draw(12, __import__("random").Random(0))
     assert {int(image[0, 0]) for image in drawn} == set(range(12))
+    assert labels is not None
     assert sorted(labels) == [0] * 6 + [1] * 6
     with pytest.raises(DataError, match="has 12"):
         source.draw(13, __import__("random").Random(0))

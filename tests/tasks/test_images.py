@@ -100,8 +100,12 @@ def damaged(root: Path) -> dict[str, dict[str, object]]:
         name: {"kind": "npz", "path": str(root / f"{name}.npz")}
         for name in ("float", "flat", "none", "labels", "object", "black", "text", "missing")
     }
-    folders = {name: {"kind": "folder", "path": str(root / name)} for name in ("empty", "broken", "few", "nowhere")}
-    cifars = {f"cifar {name}": {"kind": "cifar10", "path": str(root / name)} for name in ("short", "empty")}
+    folders: dict[str, dict[str, object]] = {
+        name: {"kind": "folder", "path": str(root / name)} for name in ("empty", "broken", "few", "nowhere")
+    }
+    cifars: dict[str, dict[str, object]] = {
+        f"cifar {name}": {"kind": "cifar10", "path": str(root / name)} for name in ("short", "empty")
+    }
     return npz | folders | cifars
 
 

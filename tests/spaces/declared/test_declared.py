@@ -203,7 +203,7 @@ def test_a_shrunk_network_has_fewer_blocks_and_channels() -> None:
     space = declared(BLOCKWISE)
     half = Fidelity.model_validate({"width": 0.5, "depth": 0.5})
     key = space.largest()
-    full, less = (count(lambda f=f: space.build(key, (3, 16, 16), 4, f), (3, 16, 16)) for f in (Fidelity(), half))  # type: ignore[misc,call-arg]
+    full, less = (count(lambda f=f: space.build(key, (3, 16, 16), 4, f), (3, 16, 16)) for f in (Fidelity(), half))  # type: ignore[misc]
     assert less[0] < full[0]
     assert less[1] < full[1]
 
