@@ -108,8 +108,10 @@ def spec() -> str:
     """The sections of a spec that no plugin extends."""
     top = {name: part for name, part in Spec.model_json_schema()["properties"].items() if name not in _nested()}
     lines = ["# Spec", "", NOTE.strip(), "", "`eproxyctl schema` prints the whole as JSON Schema. The options of"]
-    pages = "[spaces](spaces.md), [tasks](tasks.md), [proxies](proxies.md) and [blocks](blocks.md)"
-    lines += [f"{pages} have their own pages.", ""]
+    lines += [
+        "[spaces](spaces.md), [tasks](tasks.md), [proxies](proxies.md) and [blocks](blocks.md) have their own pages.",
+        "",
+    ]
     lines += ["## The top level", "", *_table(_options({"properties": top}))]
     for name, model in SECTIONS:
         lines += [f"## {name}", "", _doc(model), "", *_table(_options(model.model_json_schema()))]
