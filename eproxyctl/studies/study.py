@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from eproxyctl.contracts import Choice, Goal
 from eproxyctl.studies.samplers import SAMPLERS, NoneAdmitted, Seeded
-from eproxyctl.studies.storage import POINT
+from eproxyctl.studies.storage import POINT, silent
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -92,13 +92,14 @@ class DiscreteStudy:
         self._distributions: dict[str, BaseDistribution] = {
             n: CategoricalDistribution(options) for n, options in terms.parameters.items()
         }
-        self._study: Study = optuna.create_study(
-            storage=storage,
-            study_name=terms.name,
-            directions=list(terms.goals),
-            sampler=Seeded(SAMPLERS[terms.sampler], terms.seed, self._distributions, terms.admits, created),
-            load_if_exists=True,
-        )
+        with silent():
+            self._study: Study = optuna.create_study(
+                storage=storage,
+                study_name=terms.name,
+                directions=list(terms.goals),
+                sampler=Seeded(SAMPLERS[terms.sampler], terms.seed, self._distributions, terms.admits, created),
+                load_if_exists=True,
+            )
         self._encode = terms.encode
         self._batch = terms.batch
 
